@@ -1,0 +1,1 @@
+//! One agent's turn and the group chat as pure machines.

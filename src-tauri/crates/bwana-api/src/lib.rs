@@ -1,0 +1,1 @@
+//! The application boundary: one command table over everything below.

@@ -1,0 +1,2 @@
+//! The command line of Bwana: parses arguments, calls the command table, prints.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Settings, providers and where secrets come from.

@@ -1,0 +1,2 @@
+//! The built-in local model as a child process.
+fn main() {}

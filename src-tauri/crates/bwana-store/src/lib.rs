@@ -1,0 +1,1 @@
+//! The one SQLite file: journal, projections, blobs, backup and the owner lock.

@@ -1,0 +1,1 @@
+//! Test equipment: manual clock, scripted model, effect-counting server, wire fixtures.

@@ -1,0 +1,1 @@
+//! The tool contract, the registry, the policy and the built-in tools.

@@ -1,0 +1,20 @@
+//! The vocabulary of Bwana: ids, time, money, messages, model calls, tools, definitions, journal entries and errors.
+//! Plain data: nothing here does I/O, reads a clock or draws a random number. Every crate may import this one;
+//! this one imports none of ours.
+
+pub mod agent;
+pub mod definition;
+pub mod effect;
+pub mod entry;
+pub mod error;
+pub mod hash;
+pub mod id;
+pub mod message;
+pub mod model;
+pub mod money;
+pub mod secret;
+pub mod status;
+pub mod task;
+pub mod time;
+pub mod tool;
+pub mod workflow;

@@ -1,0 +1,1 @@
+//! Workflow definitions, their validation, and the pure run machine.
