@@ -147,6 +147,14 @@ id!(
     TaskId,
     "task"
 );
+impl TaskId {
+    /// The id of the task that the entry `seq` of `run`, written at `at`, opens. The machine and the store both derive
+    /// it here, so it is never written down twice.
+    pub fn of_entry(run: RunId, seq: u64, at: Timestamp) -> Self {
+        Self::derived(at, &[run.as_bytes(), &seq.to_le_bytes()])
+    }
+}
+
 id!(
     /// A file a run produced.
     ArtifactId,
@@ -169,6 +177,14 @@ mod tests {
                 .unwrap(),
             id
         );
+    }
+
+    #[test]
+    fn a_task_id_is_that_of_its_entry() {
+        let run = RunId::derived(Timestamp(1), &[b"run"]);
+        let task = TaskId::of_entry(run, 7, Timestamp(9));
+        assert_eq!(task, TaskId::of_entry(run, 7, Timestamp(9)));
+        assert_ne!(task, TaskId::of_entry(run, 8, Timestamp(9)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod definition;
 pub mod effect;
 pub mod entry;
 pub mod error;
+pub mod fault;
 pub mod hash;
 pub mod id;
 pub mod message;
