@@ -1,1 +1,17 @@
 //! Model providers behind one trait: pure dialect codecs, one transport, and the client of the built-in local model.
+//!
+//! Start reading at [`provider`] (the trait everybody calls), then [`dialect`] (what a wire format has to do) and
+//! `openai_chat` (the one that does it). A call goes through `repair` and `sanitize` into the dialect's `encode`,
+//! over the `transport`, and back through `reader` (pure: bytes in, deltas and an outcome out).
+//! Retries do not live here: they are the engine's, because they are journaled.
+
+pub mod dialect;
+pub mod limits;
+pub mod names;
+pub mod provider;
+pub mod quirks;
+
+pub use dialect::{AuthForm, Decoder, Dialect, Encoded, Progress, ReplyContext};
+pub use limits::Limits;
+pub use provider::{Fut, Provider, Sink};
+pub use quirks::Quirks;

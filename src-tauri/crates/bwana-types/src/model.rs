@@ -209,7 +209,7 @@ pub enum Phase {
     Total,
 }
 
-/// The three answers of a connection test, and what was asked.
+/// The three answers of a connection test. `asked` says what was sent where, so that a person can repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Probe {
@@ -217,14 +217,20 @@ pub enum Probe {
         model: String,
         said: String,
         latency_ms: u64,
+        #[serde(default)]
+        asked: String,
     },
     /// The provider answered and refused; `words` are its own.
     Rejected {
         kind: ErrorKind,
         words: String,
+        #[serde(default)]
+        asked: String,
     },
     Unreachable {
         cause: String,
+        #[serde(default)]
+        asked: String,
     },
 }
 
