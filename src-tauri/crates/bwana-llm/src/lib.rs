@@ -7,6 +7,7 @@
 
 pub mod dialect;
 pub mod limits;
+pub mod local;
 pub mod names;
 pub mod provider;
 pub mod quirks;
