@@ -1,0 +1,177 @@
+//! May this call be made? One pure function over a request and the facts, so that every door gives the same answer.
+//! Nothing here opens tasks, keeps grants or reads settings; the engine loads the facts and writes the decision down.
+//!
+//! First policy: reading is allowed, everything else asks a person.
+
+use std::collections::BTreeSet;
+
+use bwana_types::effect::RiskClass;
+use bwana_types::tool::ToolSpec;
+
+use crate::tool::Reach;
+
+/// A query longer than this could carry away what an untrusted text asked for.
+pub const QUERY_PLAIN_MAX_CHARS: usize = 64;
+/// The same for a path. Longer than the paths people publish under.
+pub const PATH_PLAIN_MAX_CHARS: usize = 160;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub spec: &'a ToolSpec,
+    /// `hash::approval_hash` over tool, version, canonical arguments, run and step path.
+    pub args_hash: &'a str,
+    /// From [`crate::Tool::reach`].
+    pub reach: Option<&'a Reach>,
+}
+
+/// What is known when it is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Where untrusted text in this run came from since a person last spoke. Empty: none.
+    pub taint: BTreeSet<String>,
+    /// Hosts this run has reached already, as [`Reach::host`] writes them.
+    pub hosts_seen: BTreeSet<String>,
+    /// What a person has allowed for this run.
+    pub grants: Vec<Grant>,
+    /// Nobody can be asked: `--approve deny`.
+    pub unattended: bool,
+    /// The freeze switch: nothing may be changed anywhere.
+    pub frozen: bool,
+}
+
+/// A permission for exactly one tool with exactly these arguments, in this run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub tool: String,
+    pub args_hash: String,
+}
+
+/// The answer; the sentence is for people and is journaled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Allow { why: String },
+    Ask { why: String },
+    Deny { why: String },
+}
+
+/// Decides one call.
+pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
+    if facts.frozen && changes_something(request.spec.risk) {
+        return Decision::Deny {
+            why: format!(
+                "The freeze switch is on, so {} is not available. Only a person can switch it off.",
+                request.spec.name
+            ),
+        };
+    }
+    let Some(why) = doubt(request, facts) else {
+        return Decision::Allow {
+            why: "Reading is allowed.".into(),
+        };
+    };
+    if granted(request, facts) {
+        return Decision::Allow {
+            why: "A person allowed exactly this in this run.".into(),
+        };
+    }
+    if facts.unattended {
+        return Decision::Deny {
+            why: format!("{why} Nobody is there to answer, so it is denied."),
+        };
+    }
+    Decision::Ask { why }
+}
+
+fn changes_something(risk: RiskClass) -> bool {
+    match risk {
+        RiskClass::ReadLocal | RiskClass::ReadNet => false,
+        RiskClass::WriteReversible
+        | RiskClass::Execute
+        | RiskClass::Destructive
+        | RiskClass::Contact
+        | RiskClass::Money => true,
+    }
+}
+
+/// Why a person should look at this, if at all.
+fn doubt(request: &Request<'_>, facts: &Facts) -> Option<String> {
+    let name = &request.spec.name;
+    let what = match request.spec.risk {
+        RiskClass::ReadLocal => return None,
+        RiskClass::ReadNet => return doubt_about_reading(request, facts),
+        RiskClass::WriteReversible => "writes something",
+        RiskClass::Execute => "runs a program",
+        RiskClass::Destructive => "destroys something for good",
+        RiskClass::Contact => "sends something to others in your name",
+        RiskClass::Money => "spends money",
+    };
+    Some(match taint_of(facts) {
+        None => format!("{name} {what}."),
+        Some(sources) => format!("{name} {what}, and the idea may come from {sources}."),
+    })
+}
+
+/// Reading can carry data out in the address: of interest once untrusted text may have asked for it.
+fn doubt_about_reading(request: &Request<'_>, facts: &Facts) -> Option<String> {
+    let sources = taint_of(facts)?;
+    let Some(reach) = request.reach else {
+        return Some(format!(
+            "{} does not say where it goes, and the idea may come from {sources}.",
+            request.spec.name
+        ));
+    };
+    if !facts.hosts_seen.contains(&reach.host) {
+        return Some(format!(
+            "{} is new in this run, and the idea to go there may come from {sources}.",
+            reach.host
+        ));
+    }
+    let long = [
+        ("query", reach.query_chars, QUERY_PLAIN_MAX_CHARS),
+        ("path", reach.path_chars, PATH_PLAIN_MAX_CHARS),
+    ];
+    let (part, chars, _) = long.into_iter().find(|(_, chars, max)| chars > max)?;
+    Some(format!(
+        "The {part} of the address has {chars} characters and could carry data to {}; the idea may come from {sources}.",
+        reach.host
+    ))
+}
+
+/// A grant never covers what cannot be undone; and once untrusted text is in the run, not what reaches others either:
+/// whoever wrote that text may want exactly this again and again.
+fn granted(request: &Request<'_>, facts: &Facts) -> bool {
+    let honoured = match request.spec.risk {
+        RiskClass::Destructive => false,
+        RiskClass::Contact | RiskClass::Money | RiskClass::Execute => facts.taint.is_empty(),
+        RiskClass::ReadLocal | RiskClass::ReadNet | RiskClass::WriteReversible => true,
+    };
+    honoured
+        && facts
+            .grants
+            .iter()
+            .any(|grant| grant.tool == request.spec.name && grant.args_hash == request.args_hash)
+}
+
+/// Sources named in one sentence.
+const SOURCES_SHOWN_MAX: usize = 3;
+const SOURCE_SHOWN_MAX_CHARS: usize = 80;
+
+fn taint_of(facts: &Facts) -> Option<String> {
+    if facts.taint.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> = facts
+        .taint
+        .iter()
+        .take(SOURCES_SHOWN_MAX)
+        .map(|source| crate::visible::visible(source, SOURCE_SHOWN_MAX_CHARS))
+        .collect();
+    let more = facts.taint.len() - shown.len();
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    Some(format!("{}{more}", shown.join(", ")))
+}
