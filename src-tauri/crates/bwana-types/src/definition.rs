@@ -80,6 +80,9 @@ pub struct ModelRef {
     /// Tool calls go through JSON constrained by a schema instead of the provider's own tool calling.
     #[serde(default)]
     pub constrained_tools: bool,
+    /// Under about four billion parameters: agents get their compact instructions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub small: bool,
 }
 
 /// US dollars per million tokens. `None` is unknown, which is not zero.
