@@ -252,13 +252,7 @@ mod tests {
 
     #[test]
     fn a_cut_never_leaves_the_answer_whole() {
-        let prompt = Prompt {
-            model: "m".into(),
-            lines: Vec::new(),
-            offered: Vec::new(),
-            schema: None,
-            digest: Hash::of(b"x"),
-        };
+        let prompt = Prompt::new("m".into(), Vec::new(), Vec::new(), None);
         assert_eq!(Fault::cut_at(Some(900), 10, &prompt), 9);
         assert_eq!(Fault::cut_at(Some(4), 10, &prompt), 4);
         assert!(Fault::cut_at(None, 10, &prompt) < 10);
@@ -267,13 +261,7 @@ mod tests {
 
     #[test]
     fn half_an_answer_ends_at_a_whole_character() {
-        let prompt = Prompt {
-            model: "m".into(),
-            lines: Vec::new(),
-            offered: Vec::new(),
-            schema: None,
-            digest: Hash::of(b"x"),
-        };
+        let prompt = Prompt::new("m".into(), Vec::new(), Vec::new(), None);
         let mut answer = Answer::text("ééé");
         Fault::Length.spoil(&mut answer, &prompt);
         assert_eq!((answer.text.as_str(), answer.cut), ("é", true));

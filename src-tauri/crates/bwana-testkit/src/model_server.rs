@@ -167,13 +167,7 @@ impl ModelServer {
 
 /// A fixed answer, whole and streamed.
 fn prebuilt(text: &str) -> [Vec<u8>; 2] {
-    let prompt = Prompt {
-        model: "scripted".into(),
-        lines: Vec::new(),
-        offered: Vec::new(),
-        schema: None,
-        digest: Hash::of(b""),
-    };
+    let prompt = Prompt::new("scripted".into(), Vec::new(), Vec::new(), None);
     [false, true].map(|stream| {
         let form = Form {
             stream,
@@ -229,34 +223,34 @@ impl Inner {
     }
 
     async fn chat(&self, connection: &mut Connection, request: &Incoming) -> io::Result<Next> {
-        let digest = Hash::of(&request.body);
+        if self.fixed.is_some() {
+            return self.chat_fixed(connection, request).await;
+        }
+        let parsed = Body::parse(&request.body).map(|body| {
+            let form = Form {
+                stream: body.stream,
+                usage: body.wants_usage(),
+                deltas: self.options.deltas,
+            };
+            (body.into_prompt(), form)
+        });
+        let digest = parsed
+            .as_ref()
+            .map_or_else(|_| Hash::of(&request.body), |(prompt, _)| prompt.digest);
         let call = Open::new(&self.tally, digest);
         if !self.pass_gate(connection).await || !pause(connection, self.options.latency).await {
             return Ok(Next::Close);
         }
         let fault = self.fault(digest, call.attempt);
-        if let (Some([whole, streamed]), None) = (&self.fixed, &fault) {
-            call.end(End::Answered);
-            let stream = wants_stream(&request.body);
-            let bytes = if stream { streamed } else { whole };
-            connection.write(bytes).await?;
-            return Ok(Next::KeepAlive);
-        }
         if let Some((status, body)) = self.refusal(request) {
             call.end(End::Failed);
             connection.answer_json(status, body.as_bytes()).await?;
             return Ok(Next::KeepAlive);
         }
-        let body = match Body::parse(&request.body) {
-            Ok(body) => body,
+        let (prompt, form) = match parsed {
+            Ok(parsed) => parsed,
             Err(error) => return bad_request(connection, call, &error.to_string()).await,
         };
-        let form = Form {
-            stream: body.stream,
-            usage: body.wants_usage(),
-            deltas: self.options.deltas,
-        };
-        let prompt = body.into_prompt(digest);
         if let Some(complaint) = prompt.complaint() {
             return bad_request(connection, call, &complaint).await;
         }
@@ -265,16 +259,31 @@ impl Inner {
             fault.spoil(&mut answer, &prompt);
         }
         let encoded = wire::encode(&answer, &prompt, form);
-        match fault.filter(|fault| fault.error_kind().is_some()) {
-            None => {
-                self.send(connection, &encoded, call).await?;
-                Ok(Next::KeepAlive)
-            }
-            Some(fault) => {
-                call.end(End::Failed);
-                self.fail(connection, &fault, &encoded, &prompt).await
-            }
+        if let Some(fault) = fault.filter(|fault| fault.error_kind().is_some()) {
+            call.end(End::Failed);
+            return self.fail(connection, &fault, &encoded, &prompt).await;
         }
+        self.send(connection, &encoded, call).await?;
+        Ok(Next::KeepAlive)
+    }
+
+    /// The same bytes for every request, which is not even parsed.
+    async fn chat_fixed(
+        &self,
+        connection: &mut Connection,
+        request: &Incoming,
+    ) -> io::Result<Next> {
+        let call = Open::new(&self.tally, Hash::of(&request.body));
+        if !self.pass_gate(connection).await || !pause(connection, self.options.latency).await {
+            return Ok(Next::Close);
+        }
+        call.end(End::Answered);
+        let [whole, streamed] = self.fixed.as_ref().map_or([&[][..]; 2], |[a, b]| [a, b]);
+        let stream = wants_stream(&request.body);
+        connection
+            .write(if stream { streamed } else { whole })
+            .await?;
+        Ok(Next::KeepAlive)
     }
 
     fn refusal(&self, request: &Incoming) -> Option<(u16, String)> {

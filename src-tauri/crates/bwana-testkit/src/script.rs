@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use bwana_types::hash::Hash;
+use bwana_types::hash::{Hash, canonical_json};
 use bwana_types::message::{Role, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +20,8 @@ pub struct Prompt<'a> {
     pub offered: Vec<Cow<'a, str>>,
     /// The form the answer must have.
     pub schema: Option<Cow<'a, Value>>,
-    /// Of the whole request: two requests with the same digest ask the same thing.
+    /// Of everything above: two requests with the same digest ask the same thing. Sampling seeds and output limits are no
+    /// part of it, because a run that was interrupted may choose others for the same question.
     pub digest: Hash,
 }
 
@@ -33,6 +34,32 @@ pub struct Line<'a> {
     pub calls: Vec<Cow<'a, str>>,
     /// Ids of tool calls answered here.
     pub answers: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Prompt<'a> {
+    pub fn new(
+        model: Cow<'a, str>,
+        lines: Vec<Line<'a>>,
+        offered: Vec<Cow<'a, str>>,
+        schema: Option<Cow<'a, Value>>,
+    ) -> Self {
+        let mut parts: Vec<Vec<u8>> = vec![model.as_bytes().to_vec()];
+        for line in &lines {
+            parts.push(vec![line.role as u8]);
+            parts.push(line.text.as_bytes().to_vec());
+            parts.push(line.calls.join("\n").into_bytes());
+            parts.push(line.answers.join("\n").into_bytes());
+        }
+        parts.push(offered.join("\n").into_bytes());
+        parts.push(schema.as_deref().map_or_else(Vec::new, canonical_json));
+        Self {
+            model,
+            lines,
+            offered,
+            schema,
+            digest: Hash::of_parts(parts.iter().map(Vec::as_slice)),
+        }
+    }
 }
 
 impl Prompt<'_> {
@@ -369,13 +396,7 @@ mod tests {
     }
 
     fn prompt(lines: Vec<Line<'static>>) -> Prompt<'static> {
-        Prompt {
-            model: "m".into(),
-            lines,
-            offered: vec!["webhook_send".into()],
-            schema: None,
-            digest: Hash::of(b"a request"),
-        }
+        Prompt::new("m".into(), lines, vec!["webhook_send".into()], None)
     }
 
     fn called(ids: &[&'static str]) -> Line<'static> {

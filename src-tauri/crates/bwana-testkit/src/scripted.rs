@@ -1,11 +1,11 @@
 //! A model in this process: answers from a script through the provider trait, on tokio's time, with every way to fail.
 //! No sockets, so that a simulation can run thousands of them on paused time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bwana_llm::{Fut, Provider, Sink};
-use bwana_types::hash::Hash;
 use bwana_types::message::{Message, Part, Role, Stop, ToolCall, text_of};
 use bwana_types::model::{
     Delta, Embedded, ErrorKind, LlmError, ModelInfo, Outcome, Probe, Request,
@@ -192,20 +192,14 @@ fn outcome(answer: &Answer, prompt: &Prompt<'_>) -> Outcome {
 }
 
 fn prompt_of(request: &Request) -> Prompt<'_> {
-    Prompt {
-        model: request.model.as_str().into(),
-        lines: request.messages.iter().map(line_of).collect(),
-        offered: request
-            .tools
-            .iter()
-            .map(|tool| tool.name.as_str().into())
-            .collect(),
-        schema: request
-            .schema
-            .as_ref()
-            .map(|form| std::borrow::Cow::Borrowed(&form.schema)),
-        digest: digest(request),
-    }
+    let tools = request.tools.iter();
+    let form = request.schema.as_ref();
+    Prompt::new(
+        request.model.as_str().into(),
+        request.messages.iter().map(line_of).collect(),
+        tools.map(|tool| tool.name.as_str().into()).collect(),
+        form.map(|form| Cow::Borrowed(&form.schema)),
+    )
 }
 
 fn line_of(message: &Message) -> Line<'_> {
@@ -229,23 +223,6 @@ fn line_of(message: &Message) -> Line<'_> {
         }
     }
     line
-}
-
-/// Of everything the request says: what a wire body's hash is to a server.
-fn digest(request: &Request) -> Hash {
-    let messages = serde_json::to_vec(&request.messages).unwrap_or_default();
-    let tools: Vec<&str> = request
-        .tools
-        .iter()
-        .map(|tool| tool.name.as_str())
-        .collect();
-    let form = request.schema.as_ref().map(|form| form.schema.to_string());
-    Hash::of_parts([
-        request.model.as_bytes(),
-        &messages,
-        tools.join("\n").as_bytes(),
-        form.unwrap_or_default().as_bytes(),
-    ])
 }
 
 impl Provider for ScriptedModel {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use bwana_types::hash::Hash;
 use bwana_types::message::Role;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -80,15 +79,14 @@ impl<'a> Body<'a> {
             .is_some_and(|options| options.include_usage)
     }
 
-    pub(crate) fn into_prompt(self, digest: Hash) -> Prompt<'a> {
+    pub(crate) fn into_prompt(self) -> Prompt<'a> {
         let tools = self.tools.into_iter();
-        Prompt {
-            model: self.model,
-            lines: self.messages.into_iter().map(Message::into_line).collect(),
-            offered: tools.map(|tool| tool.function.name).collect(),
-            schema: self.response_format.as_ref().and_then(wanted_form),
-            digest,
-        }
+        Prompt::new(
+            self.model,
+            self.messages.into_iter().map(Message::into_line).collect(),
+            tools.map(|tool| tool.function.name).collect(),
+            self.response_format.as_ref().and_then(wanted_form),
+        )
     }
 }
 
@@ -271,7 +269,7 @@ mod tests {
               {"role":"tool","tool_call_id":"c1","content":"ok"}]}"#;
         let body = Body::parse(body).unwrap();
         assert!(body.stream && body.wants_usage());
-        let prompt = body.into_prompt(Hash::of(b""));
+        let prompt = body.into_prompt();
         assert_eq!(prompt.lines[0].text, "be \"brief\"");
         assert_eq!(prompt.last_user(), "hi");
         assert_eq!((prompt.results(), prompt.complaint()), (1, None));
