@@ -1,0 +1,311 @@
+//! What can be asked of a store, one method each. Writes are answered when they are committed. Reads block for
+//! microseconds, and for milliseconds where whole journals are read: use `spawn_blocking` for those in a busy runtime.
+
+use std::sync::Arc;
+
+use bwana_types::entry::{Entry, Seq};
+use bwana_types::hash::Hash;
+use bwana_types::id::{RunId, TaskId};
+use bwana_types::status::RunStatus;
+
+use crate::append::{self, Append, Appended};
+use crate::artifacts::{self, ArtifactInfo};
+use crate::blobs::{self, Blob};
+use crate::changes::{self, Changes, Cursor};
+use crate::definitions::{self, DefinitionInfo, DefinitionKind, Imported, NewDefinition};
+use crate::entries;
+use crate::error::{Result, StoreError};
+use crate::ledger::{self, DaySpent};
+use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo};
+use crate::store::Store;
+use crate::tasks::{self, TaskFilter, TaskInfo};
+
+/// Writing.
+impl Store {
+    /// Appends a batch to a run's journal, with everything that follows from it, in one transaction.
+    ///
+    /// # Errors
+    /// `WrongSeq` if the run does not stand where the caller believes; `Forbidden` if the batch breaks a rule of the
+    /// journal; `TaskAlreadyDecided` if it decides a task a second time; `DayBudget` if the day's money does not cover
+    /// what it holds back. Then nothing of it is stored.
+    pub async fn append(&self, append: Append) -> Result<Appended> {
+        let prepared = append::prepare(append)?;
+        self.write(move |tx| prepared.write(tx)).await
+    }
+
+    /// Makes a run with its first entries and its definition.
+    ///
+    /// # Errors
+    /// `Invalid` if there is such a run; those of [`append`](Self::append).
+    pub async fn create_run(&self, new: NewRun) -> Result<Appended> {
+        let at = new
+            .entries
+            .first()
+            .map_or(self.inner.clock.now(), |entry| entry.at);
+        let title = runs::title(&new.entries);
+        let prepared = append::prepare(Append {
+            run: new.id,
+            expected_seq: 0,
+            entries: new.entries,
+            row: None,
+            day: None,
+        })?;
+        let new = NewRunPrepared {
+            id: new.id,
+            definition: Blob::new(new.definition)?,
+            workflow: new.workflow,
+            title,
+            at,
+            row: new.row,
+            prepared,
+        };
+        self.write(move |tx| runs::create(tx, new)).await
+    }
+
+    /// Makes a run that shares the parent's entries up to `fork_seq`.
+    ///
+    /// # Errors
+    /// `NotFound` or `Invalid` if the parent or that entry does not exist; those of [`append`](Self::append).
+    pub async fn create_fork(&self, new: NewFork) -> Result<Appended> {
+        let at = new
+            .entries
+            .first()
+            .map_or(self.inner.clock.now(), |entry| entry.at);
+        let prepared = append::prepare(Append {
+            run: new.id,
+            expected_seq: new.fork_seq,
+            entries: new.entries,
+            row: None,
+            day: None,
+        })?;
+        let (id, from, row) = (new.id, (new.parent, new.fork_seq), new.row);
+        self.write(move |tx| runs::create_fork(tx, id, from, &row, at, prepared))
+            .await
+    }
+
+    /// Stores content under its hash.
+    ///
+    /// # Errors
+    /// `Invalid` if it is larger than [`crate::BLOB_MAX_BYTES`].
+    pub async fn put_blob(&self, content: Vec<u8>) -> Result<Hash> {
+        let blob = Blob::new(content)?;
+        let hash = blob.hash();
+        self.write(move |tx| blobs::insert(tx.db, &blob)).await?;
+        Ok(hash)
+    }
+
+    /// Imports an agent or a workflow, in the place of the one with the same slug.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn put_definition(&self, new: NewDefinition) -> Result<Imported> {
+        let now = self.inner.clock.now();
+        self.write(move |tx| definitions::put(tx.db, &new, now))
+            .await
+    }
+
+    /// Removes an agent or a workflow; runs keep their own copy. `false`: there was none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn delete_definition(&self, kind: DefinitionKind, slug: &str) -> Result<bool> {
+        let slug = slug.to_owned();
+        self.write(move |tx| definitions::delete(tx.db, kind, &slug))
+            .await
+    }
+
+    /// Keeps a value for others under a name; `None` forgets it. Never a secret.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn set_setting(&self, key: &str, value: Option<&str>) -> Result<()> {
+        let (key, value) = (key.to_owned(), value.map(str::to_owned));
+        self.write(move |tx| changes::set_setting(tx.db, &key, value.as_deref()))
+            .await
+    }
+}
+
+/// Reading.
+impl Store {
+    /// Entries `from` and later, at most `limit`, numbered without gaps; a fork's with those it shares.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Damaged` if an entry is missing or unreadable.
+    pub fn entries(&self, run: RunId, from: Seq, limit: usize) -> Result<Vec<Entry>> {
+        self.read(|db| entries::read(db, runs::run_no(db, run)?, from, limit))
+    }
+
+    /// The whole journal of a run.
+    ///
+    /// # Errors
+    /// Those of [`entries`](Self::entries).
+    pub fn load(&self, run: RunId) -> Result<Vec<Entry>> {
+        self.entries(run, 1, usize::MAX)
+    }
+
+    /// Content by its hash, checked against it. `None`: there is none.
+    ///
+    /// # Errors
+    /// `Damaged` if the content is not what its hash says.
+    pub fn get_blob(&self, hash: Hash) -> Result<Option<Vec<u8>>> {
+        self.read(|db| blobs::get(db, hash))
+    }
+
+    /// The resolved definition of a run, as it was stored.
+    ///
+    /// # Errors
+    /// `NotFound` or `Damaged`.
+    pub fn definition_of(&self, run: RunId) -> Result<Arc<[u8]>> {
+        self.read(|db| {
+            let info = found(runs::get(db, run)?, run)?;
+            let content = blobs::get(db, info.definition)?;
+            content.map(Arc::from).ok_or_else(|| {
+                StoreError::damaged(format!(
+                    "the definition {} of run {run} is missing",
+                    info.definition
+                ))
+            })
+        })
+    }
+
+    /// Runs, newest first, a page at a time.
+    ///
+    /// # Errors
+    /// `NotFound` if `before` is no run.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
+        self.read(|db| runs::list(db, filter))
+    }
+
+    /// How many runs have each status.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn run_counts(&self) -> Result<Vec<(RunStatus, u64)>> {
+        self.read(runs::counts)
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn run(&self, run: RunId) -> Result<RunInfo> {
+        self.read(|db| found(runs::get(db, run)?, run))
+    }
+
+    /// The run a person means: a whole id, or its last four or more characters.
+    ///
+    /// # Errors
+    /// `NotFound`, `Ambiguous`, or `Invalid` if it is too short.
+    pub fn find_run(&self, text: &str) -> Result<RunId> {
+        self.read(|db| runs::find(db, text))
+    }
+
+    /// Runs that share entries of this one directly, newest first.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn forks(&self, run: RunId) -> Result<Vec<RunInfo>> {
+        self.read(|db| runs::forks(db, run))
+    }
+
+    /// Runs that have not ended, oldest first: what an owner takes up when it starts.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn unfinished_runs(&self) -> Result<Vec<RunInfo>> {
+        self.read(runs::unfinished)
+    }
+
+    /// Human tasks, newest first, a page at a time.
+    ///
+    /// # Errors
+    /// `NotFound` if `run` or `before` does not exist.
+    pub fn tasks(&self, filter: &TaskFilter) -> Result<Vec<TaskInfo>> {
+        self.read(|db| tasks::list(db, filter))
+    }
+
+    /// One human task, with its run and the entry that opened it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn task(&self, id: TaskId) -> Result<TaskInfo> {
+        self.read(|db| {
+            tasks::get(db, id)?.ok_or_else(|| StoreError::NotFound {
+                what: "task",
+                id: id.to_string(),
+            })
+        })
+    }
+
+    /// The task a person means: a whole id, or its last four or more characters.
+    ///
+    /// # Errors
+    /// `NotFound`, `Ambiguous`, or `Invalid` if it is too short.
+    pub fn find_task(&self, text: &str) -> Result<TaskId> {
+        self.read(|db| tasks::find(db, text))
+    }
+
+    /// Files a run wrote, by name.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn artifacts(&self, run: RunId) -> Result<Vec<ArtifactInfo>> {
+        self.read(|db| artifacts::of_run(db, runs::run_no(db, run)?))
+    }
+
+    /// What a day, like `2026-11-25`, has cost over all runs.
+    ///
+    /// # Errors
+    /// `Invalid` if the text is no day.
+    pub fn day_spent(&self, day: &str) -> Result<DaySpent> {
+        let day = ledger::day_number(day)?;
+        self.read(|db| ledger::day_spent(db, day))
+    }
+
+    /// One agent or workflow.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn definition(&self, kind: DefinitionKind, slug: &str) -> Result<Option<DefinitionInfo>> {
+        self.read(|db| definitions::get(db, kind, slug))
+    }
+
+    /// All agents or workflows, by slug.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn definitions(&self, kind: DefinitionKind) -> Result<Vec<DefinitionInfo>> {
+        self.read(|db| definitions::list(db, kind))
+    }
+
+    /// A value kept for others.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn setting(&self, key: &str) -> Result<Option<String>> {
+        self.read(|db| changes::setting(db, key))
+    }
+
+    /// The end of the change feed.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn cursor(&self) -> Result<Cursor> {
+        self.read(changes::cursor)
+    }
+
+    /// What happened since a cursor, at most `limit` entries and as many changes.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn changes_since(&self, from: &Cursor, limit: usize) -> Result<Changes> {
+        self.read(|db| changes::since(db, from, limit))
+    }
+}
+
+fn found(run: Option<RunInfo>, id: RunId) -> Result<RunInfo> {
+    run.ok_or_else(|| StoreError::NotFound {
+        what: "run",
+        id: id.to_string(),
+    })
+}

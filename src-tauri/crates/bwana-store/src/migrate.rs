@@ -1,0 +1,153 @@
+//! Formats of the file and the way from one to the next. Forward only: an older program refuses a newer file, a newer
+//! program migrates a verified copy and swaps it in, and the old file is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bwana_types::hash::Hash;
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::db::{self, create_private, remove_if_there, sync_file};
+use crate::error::{Result, StoreError};
+use crate::home::{beside, sync_folder};
+
+/// Format n is what the first n of these make. A released one is never edited.
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("sql/001_first.sql")];
+
+/// The newest format this program knows.
+#[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
+pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
+
+/// Applies what follows after format `from`, in one transaction.
+pub(crate) fn apply(db: &mut Connection, from: i64, migrations: &[&str]) -> Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (step, sql) in (1_i64..).zip(migrations).filter(|(step, _)| *step > from) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", step)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Opens the file at `path` in the newest format of `migrations`. The caller holds the owner lock and no connection.
+///
+/// # Errors
+/// [`StoreError::Newer`] and [`StoreError::Damaged`] without a change; any other error leaves the old file in place.
+pub(crate) fn migrate(path: &Path, migrations: &[&str]) -> Result<Connection> {
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+    let old = db::open_writer(path)?;
+    let from = db::format(&old, known)?;
+    if from == known {
+        return Ok(old);
+    }
+    tracing::info!(from, to = known, "migrating a copy of the database");
+    let copy = beside(path, ".migrating");
+    let io = |error: &std::io::Error| StoreError::io("migrating the database", path, error);
+    for stale in ["", "-wal", "-shm", "-journal"] {
+        remove_if_there(&beside(&copy, stale)).map_err(|error| io(&error))?;
+    }
+    if !db::checkpoint_whole(&old)? {
+        return Err(StoreError::Failed {
+            what: "migrating the database",
+            why: String::from("another program is reading it; close that program and try again"),
+        });
+    }
+    copy_database(&old, &copy)?;
+    migrate_copy(&old, &copy, from, migrations)?;
+    old.close().map_err(|(_, error)| error)?;
+    sync_file(&copy).map_err(|error| io(&error))?;
+    swap(path, &copy, from).map_err(|error| io(&error))?;
+    db::open_writer(path)
+}
+
+fn migrate_copy(old: &Connection, copy: &Path, from: i64, migrations: &[&str]) -> Result<()> {
+    let mut new = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    new.pragma_update(None, "journal_mode", "DELETE")?;
+    // Rebuilding a table must not cascade into others; the check below finds what no longer fits.
+    new.pragma_update(None, "foreign_keys", false)?;
+    apply(&mut new, from, migrations)?;
+    verify_copy(old, &new)?;
+    new.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// A migration may change how things are stored, never what was recorded.
+fn verify_copy(old: &Connection, new: &Connection) -> Result<()> {
+    let wrong = |why: String| StoreError::Failed {
+        what: "migrating the database",
+        why: format!("the migrated copy is not right ({why}); the old file stays as it is"),
+    };
+    if let Some(found) = db::quick_check(new)? {
+        return Err(wrong(found));
+    }
+    if new.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(wrong(String::from("rows refer to rows that are missing")));
+    }
+    if journal_digest(old)? != journal_digest(new)? {
+        return Err(wrong(String::from("the journal differs")));
+    }
+    Ok(())
+}
+
+/// A hash over every entry in order. Holds for every format: a later one that moves these columns brings its own query.
+fn journal_digest(db: &Connection) -> Result<Hash> {
+    let mut hasher = blake3::Hasher::new();
+    let mut statement = db.prepare(
+        "SELECT run_no, seq, at_ms, path, kind, v, body, blob_no FROM journal ORDER BY run_no, seq",
+    )?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            // The form is unambiguous: a variant's name and its quoted content.
+            hasher.update(format!("{:?};", row.get_ref(column)?).as_bytes());
+        }
+    }
+    Ok(Hash(*hasher.finalize().as_bytes()))
+}
+
+/// A page-by-page copy of what `from` sees into a new file, in one consistent state.
+pub(crate) fn copy_database(from: &Connection, to: &Path) -> Result<()> {
+    create_private(to).map_err(|error| StoreError::io("copying the database", to, &error))?;
+    let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Whole or worthless: the caller syncs the file when it is complete.
+    target.pragma_update(None, "synchronous", "OFF")?;
+    // All pages at once hold one read transaction, so a busy writer cannot make the copy start over and over.
+    let copied = Backup::new(from, &mut target)
+        .and_then(|backup| backup.step(-1))
+        .map_err(|error| StoreError::sqlite("copying the database", &error))?;
+    if copied != rusqlite::backup::StepResult::Done {
+        return Err(StoreError::Failed {
+            what: "copying the database",
+            why: format!("it is locked ({copied:?})"),
+        });
+    }
+    // One file without companions.
+    target.pragma_update(None, "journal_mode", "DELETE")?;
+    target.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// Puts `copy` in the place of `path` and keeps the old file. At every instant a whole database stands at `path`.
+fn swap(path: &Path, copy: &Path, from: i64) -> std::io::Result<()> {
+    // The old log is empty. Its file must go nevertheless, or the new database would share it with whoever still reads
+    // the old one.
+    remove_if_there(&beside(path, "-wal"))?;
+    remove_if_there(&beside(path, "-shm"))?;
+    let kept = unused(|n| beside(path, &format!(".format-{from}-{n}")));
+    if fs::hard_link(path, &kept).is_err() {
+        // File systems without links.
+        fs::copy(path, &kept)?;
+    }
+    fs::rename(copy, path)?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// The first of `name(1)`, `name(2)`, ... that does not exist.
+pub(crate) fn unused(name: impl Fn(u32) -> PathBuf) -> PathBuf {
+    let mut candidates = (1..u32::MAX).map(&name);
+    candidates
+        .find(|path| fs::symlink_metadata(path).is_err())
+        .unwrap_or_else(|| name(u32::MAX))
+}
