@@ -50,6 +50,7 @@ error_codes! {
     UsageInvalid = "usage.invalid" => Usage, "Run the command with --help to see what it takes.";
     UsageNotFound = "usage.not_found" => Usage, "List what exists with the matching `list` command.";
     UsageAmbiguous = "usage.ambiguous" => Usage, "Type more characters of the id.";
+    SettingsInvalid = "settings.invalid" => Usage, "Correct settings.toml where the message points and try again.";
     DefinitionInvalid = "definition.invalid" => Usage, "Correct the file where the message points and try again.";
     DefinitionTooLarge = "definition.too_large" => Usage, "Split the file, or move long texts into input files.";
     DefinitionWrongSchema = "definition.wrong_schema" => Usage, "Set `schema` to a version this program knows, or update the program.";

@@ -1,10 +1,11 @@
 //! Where a run stands and why it stopped, as codes with parameters. Sentences are made at the edge.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ErrorKind;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Running,
@@ -44,7 +45,7 @@ impl RunStatus {
 }
 
 /// Why a run ended or stands still.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum StopReason {
     Completed,
@@ -83,7 +84,7 @@ pub enum StopReason {
 }
 
 /// Which limit of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetLimit {
     /// Money of this run.
@@ -99,7 +100,7 @@ pub enum BudgetLimit {
 }
 
 /// What went wrong in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunError {
     /// The kind of a model error, if a model call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

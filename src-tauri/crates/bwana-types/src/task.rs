@@ -1,11 +1,12 @@
 //! Human tasks: questions only a person can settle, and the answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{EffectClass, RiskClass};
 
 /// What a person is asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Ask {
     /// May this tool be used with exactly these arguments?
@@ -57,7 +58,7 @@ impl Ask {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     Approve,
@@ -68,7 +69,7 @@ pub enum TaskKind {
 }
 
 /// What a person said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Verdict {
     /// Yes, to exactly what was asked. For `Price`: go on under token limits.
@@ -106,7 +107,7 @@ impl Verdict {
 }
 
 /// Through which door a decision came. Only these may decide; a link, the gateway, a model or a workflow may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecidedBy {
     LocalUi,

@@ -1,12 +1,13 @@
 //! A tool as everybody but its implementation sees it. The implementation lives in `bwana-tools`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::effect::{EffectClass, RiskClass};
 
 /// The contract of a tool. Classes come from our registry, never from a model or from a server's own word.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolSpec {
     /// Dotted name, like `http.get`. A dialect that forbids dots maps it both ways.
     pub name: String,
@@ -22,7 +23,7 @@ pub struct ToolSpec {
 }
 
 /// What one call of a tool may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolLimits {
     pub timeout_ms: u64,
     /// Bytes of arguments a model may send.
