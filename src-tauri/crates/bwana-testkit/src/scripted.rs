@@ -65,29 +65,38 @@ impl ScriptedModel {
         self.tally.counts()
     }
 
+    /// The answer without a sink and without time: what a caller that has neither asks for.
+    ///
+    /// # Errors
+    /// The planned fault, or what a strict provider would refuse.
+    pub fn answer_now(&self, request: &Request) -> Result<Outcome, LlmError> {
+        let prompt = Prompt::of(request);
+        let call = Open::new(&self.tally, prompt.digest);
+        let answered = self
+            .prepare(&prompt, call.attempt)
+            .map_err(|broken| broken.error);
+        call.end(if answered.is_ok() {
+            End::Answered
+        } else {
+            End::Failed
+        });
+        answered.map(|answer| outcome(&answer, &prompt))
+    }
+
     async fn talk(&self, request: &Request, sink: Sink<'_>) -> Result<Outcome, LlmError> {
-        let prompt = prompt_of(request);
+        let prompt = Prompt::of(request);
         let call = Open::new(&self.tally, prompt.digest);
         pause(self.latency).await;
-        let fault = self
-            .faults
-            .as_ref()
-            .and_then(|plan| plan.at(prompt.digest, call.attempt));
-        if let Some(complaint) = prompt.complaint() {
-            call.end(End::Failed);
-            return Err(LlmError::new(ErrorKind::BadRequest, complaint));
-        }
-        let mut answer = self.answers.answer(&prompt);
-        if let Some(fault) = &fault {
-            fault.spoil(&mut answer, &prompt);
-        }
-        if let Some(fault) = fault
-            && let Some(kind) = fault.error_kind()
-        {
-            let error = self.fail(&fault, kind, &answer, &prompt, sink).await;
-            call.end(End::Failed);
-            return Err(error);
-        }
+        let answer = match self.prepare(&prompt, call.attempt) {
+            Ok(answer) => answer,
+            Err(broken) => {
+                self.stream(&text_of(&broken.error.partial.parts), sink)
+                    .await;
+                pause(broken.silence).await;
+                call.end(End::Failed);
+                return Err(broken.error);
+            }
+        };
         self.stream(&answer.text, sink).await;
         for (slot, call) in answer.calls.iter().enumerate() {
             let (id, name) = (call.id.clone(), call.tool.clone());
@@ -101,6 +110,27 @@ impl ScriptedModel {
         Ok(outcome(&answer, &prompt))
     }
 
+    /// What this attempt (from 1) will say, or how it fails.
+    fn prepare(&self, prompt: &Prompt<'_>, attempt: u64) -> Result<Answer, Broken> {
+        if let Some(complaint) = prompt.complaint() {
+            return Err(Broken {
+                error: LlmError::new(ErrorKind::BadRequest, complaint),
+                silence: Duration::ZERO,
+            });
+        }
+        let plan = self.faults.as_ref();
+        let fault = plan.and_then(|plan| plan.at(prompt.digest, attempt));
+        let mut answer = self.answers.answer(prompt);
+        let Some(fault) = fault else {
+            return Ok(answer);
+        };
+        fault.spoil(&mut answer, prompt);
+        match fault.error_kind() {
+            Some(kind) => Err(broken(&fault, kind, &answer, prompt)),
+            None => Ok(answer),
+        }
+    }
+
     async fn stream(&self, text: &str, sink: Sink<'_>) {
         if self.deltas == 0 {
             return;
@@ -110,49 +140,46 @@ impl ScriptedModel {
             pause(self.between).await;
         }
     }
+}
 
-    async fn fail(
-        &self,
-        fault: &Fault,
-        kind: ErrorKind,
-        answer: &Answer,
-        prompt: &Prompt<'_>,
-        sink: Sink<'_>,
-    ) -> LlmError {
-        let said = match fault {
-            Fault::Cut { after_bytes } => {
-                let mut at = Fault::cut_at(*after_bytes, answer.text.len(), prompt);
-                while !answer.text.is_char_boundary(at) {
-                    at -= 1;
-                }
-                &answer.text[..at]
+/// A failure, and how long nothing comes before it is noticed.
+struct Broken {
+    error: LlmError,
+    silence: Duration,
+}
+
+fn broken(fault: &Fault, kind: ErrorKind, answer: &Answer, prompt: &Prompt<'_>) -> Broken {
+    let said = match fault {
+        Fault::Cut { after_bytes } => {
+            let mut at = Fault::cut_at(*after_bytes, answer.text.len(), prompt);
+            while !answer.text.is_char_boundary(at) {
+                at -= 1;
             }
-            Fault::EarlyEnd | Fault::Malformed => answer.text.as_str(),
-            _ => "",
-        };
-        self.stream(said, sink).await;
-        if *fault == Fault::Silence {
-            pause(SILENCE).await;
+            &answer.text[..at]
         }
-        let mut error = LlmError::new(
-            kind,
-            format!("the scripted model failed on purpose: {kind:?}"),
-        );
-        if !said.is_empty() {
-            error.partial.parts.push(Part::text(said));
-            error.partial.model = prompt.model.to_string();
-        }
-        if let Fault::Status {
-            code,
-            retry_after_s,
-            body,
-        } = fault
-        {
-            error.status = Some(*code);
-            error.retry_after = retry_after_s.map(|s| Duration::from_secs(s.into()));
-            error.body.clone_from(body);
-        }
-        error
+        Fault::EarlyEnd | Fault::Malformed => answer.text.as_str(),
+        _ => "",
+    };
+    let message = format!("the scripted model failed on purpose: {kind:?}");
+    let mut error = LlmError::new(kind, message);
+    if !said.is_empty() {
+        error.partial.parts.push(Part::text(said));
+        error.partial.model = prompt.model.to_string();
+    }
+    if let Fault::Status {
+        code,
+        retry_after_s,
+        body,
+    } = fault
+    {
+        error.status = Some(*code);
+        error.retry_after = retry_after_s.map(|s| Duration::from_secs(s.into()));
+        error.body.clone_from(body);
+    }
+    let silent = *fault == Fault::Silence;
+    Broken {
+        error,
+        silence: if silent { SILENCE } else { Duration::ZERO },
     }
 }
 
@@ -191,15 +218,18 @@ fn outcome(answer: &Answer, prompt: &Prompt<'_>) -> Outcome {
     }
 }
 
-fn prompt_of(request: &Request) -> Prompt<'_> {
-    let tools = request.tools.iter();
-    let form = request.schema.as_ref();
-    Prompt::new(
-        request.model.as_str().into(),
-        request.messages.iter().map(line_of).collect(),
-        tools.map(|tool| tool.name.as_str().into()).collect(),
-        form.map(|form| Cow::Borrowed(&form.schema)),
-    )
+impl<'a> Prompt<'a> {
+    /// A request as a script sees it.
+    pub fn of(request: &'a Request) -> Self {
+        let tools = request.tools.iter();
+        let form = request.schema.as_ref();
+        Self::new(
+            request.model.as_str().into(),
+            request.messages.iter().map(line_of).collect(),
+            tools.map(|tool| tool.name.as_str().into()).collect(),
+            form.map(|form| Cow::Borrowed(&form.schema)),
+        )
+    }
 }
 
 fn line_of(message: &Message) -> Line<'_> {

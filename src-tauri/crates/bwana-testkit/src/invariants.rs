@@ -1,0 +1,245 @@
+//! What must be true of every journal, checked entry by entry: a second reading of the rules, written apart from the
+//! machine, so that a mistake in one is not repeated in the other.
+//!
+//! The order of things is judged here; steps, calls, money and questions to people in files of their own.
+
+mod calls;
+mod ledger;
+mod people;
+mod steps;
+
+use std::sync::Arc;
+
+use bwana_types::definition::Definition;
+use bwana_types::entry::{Body, Entry, Seq, TaskOpened};
+use bwana_types::status::StopReason;
+use bwana_types::task::Ask;
+use bwana_types::time::Timestamp;
+
+use calls::Calls;
+use ledger::Books;
+use people::People;
+use steps::Steps;
+
+/// Reads a journal and complains at the first entry that breaks a rule.
+pub struct Checker {
+    definition: Arc<Definition>,
+    run: String,
+    head: Seq,
+    at: Timestamp,
+    phase: Phase,
+    steps: Steps,
+    calls: Calls,
+    people: People,
+    books: Books,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Running,
+    /// A limit was hit; the pause must follow before anything new begins.
+    Exhausted,
+    Paused,
+    Stopping,
+    Ended,
+}
+
+type Verdict = Result<(), String>;
+
+/// Fails with a message made of format arguments unless the condition holds.
+macro_rules! must {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err(format!($($message)+));
+        }
+    };
+}
+use must;
+
+impl Checker {
+    /// `run` is the id under which approvals are bound.
+    pub fn new(definition: Arc<Definition>, run: impl Into<String>) -> Self {
+        let steps = Steps::new(Arc::clone(&definition));
+        Self {
+            books: Books::new(&definition, &steps.defs),
+            definition,
+            steps,
+            run: run.into(),
+            head: 0,
+            at: Timestamp(i64::MIN),
+            phase: Phase::New,
+            calls: Calls::default(),
+            people: People::default(),
+        }
+    }
+
+    /// A whole journal.
+    ///
+    /// # Errors
+    /// The first broken rule and the entry that broke it.
+    pub fn check(definition: &Arc<Definition>, run: &str, entries: &[Entry]) -> Result<(), String> {
+        let mut checker = Self::new(Arc::clone(definition), run);
+        entries.iter().try_for_each(|entry| checker.entry(entry))
+    }
+
+    /// The next entry.
+    ///
+    /// # Errors
+    /// The rule it breaks.
+    pub fn entry(&mut self, entry: &Entry) -> Result<(), String> {
+        self.judge(entry)
+            .map_err(|rule| format!("entry {entry}: {rule}"))?;
+        self.head = entry.seq;
+        self.at = entry.at;
+        Ok(())
+    }
+
+    /// Calls that are intended and have no final result.
+    pub fn open_calls(&self) -> Vec<Seq> {
+        self.calls.open()
+    }
+
+    fn judge(&mut self, entry: &Entry) -> Verdict {
+        must!(
+            entry.seq == self.head + 1,
+            "a gap: it follows {}",
+            self.head
+        );
+        must!(entry.at >= self.at, "time runs backwards from {}", self.at);
+        self.judge_phase(&entry.body)?;
+        let path = &*entry.path;
+        match &entry.body {
+            Body::RunCreated(created) => {
+                self.books.limit_run(created.limits);
+                self.phase = Phase::Running;
+                Ok(())
+            }
+            Body::StepStarted(_) => self.steps.started(path, &self.people),
+            Body::StepFinished(finished) => self.steps.finished(path, finished, &self.calls),
+            Body::SpeakerChosen(chosen) => self.steps.speaker(path, chosen, &mut self.books),
+            Body::MessagePosted(posted) => {
+                self.steps.posted(path, entry.seq, posted, &mut self.calls)
+            }
+            Body::CallIntended(intended) => {
+                let step = self.steps.open(path)?;
+                self.calls
+                    .intended(entry, intended, &self.people, &self.definition)?;
+                self.books
+                    .hold(entry.seq, &step, intended.reserve, &self.steps.defs)
+            }
+            Body::CallRetried(retried) => {
+                let from = self.calls.retried(entry.at, retried)?;
+                let step = self.steps.open(&from)?;
+                self.books
+                    .hold(retried.call, &step, retried.reserve, &self.steps.defs)
+            }
+            Body::CallFinished(finished) => {
+                let (usage, cost) = self.calls.finished(entry.seq, finished)?;
+                self.books.settle(finished.call, usage, cost);
+                Ok(())
+            }
+            Body::CallFailed(failed) => {
+                self.calls.failed(failed)?;
+                self.books.settle(failed.call, failed.usage, failed.cost);
+                Ok(())
+            }
+            Body::CallInterrupted(lost) => {
+                self.calls.interrupted(lost)?;
+                self.books.settle(lost.call, lost.usage, lost.cost);
+                Ok(())
+            }
+            Body::CallUncertain(uncertain) => {
+                self.calls.uncertain(uncertain)?;
+                self.books.release(uncertain.call);
+                Ok(())
+            }
+            Body::ToolAssessed(assessed) => self.people.assessed(assessed, &self.calls),
+            Body::TaskOpened(opened) => self.task_opened(entry, opened),
+            Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls),
+            Body::NoProgressNoticed(_) | Body::ArtifactWritten(_) => Ok(()),
+            Body::BudgetExhausted(_) => {
+                self.phase = Phase::Exhausted;
+                Ok(())
+            }
+            Body::BudgetRaised(raised) => {
+                self.books.raise(path, raised.limits);
+                Ok(())
+            }
+            Body::RunPaused(_) => {
+                self.phase = Phase::Paused;
+                Ok(())
+            }
+            Body::RunResumed(_) => {
+                self.phase = Phase::Running;
+                self.calls.resumed(entry.at);
+                Ok(())
+            }
+            Body::RunStopping(_) => {
+                self.phase = Phase::Stopping;
+                Ok(())
+            }
+            Body::RunEnded(ended) => self.ended(&ended.reason),
+            Body::RunForked(_) | Body::Edited(_) => {
+                Err(String::from("forks are checked by tests of their own"))
+            }
+            Body::Unknown { kind, .. } => Err(format!("an entry of unknown kind {kind}")),
+        }
+    }
+
+    /// Which kinds may stand in which phase.
+    fn judge_phase(&self, body: &Body) -> Verdict {
+        let begins = matches!(
+            body,
+            Body::StepStarted(_)
+                | Body::SpeakerChosen(_)
+                | Body::CallIntended(_)
+                | Body::CallRetried(_)
+        );
+        let phase = self.phase;
+        must!(
+            !begins || phase == Phase::Running,
+            "something new begins while {phase:?}"
+        );
+        match body {
+            Body::RunCreated(_) => must!(phase == Phase::New, "created twice"),
+            _ => must!(phase != Phase::New, "it was never created"),
+        }
+        match body {
+            Body::RunPaused(_) | Body::BudgetExhausted(_) => {
+                let may = matches!(phase, Phase::Running | Phase::Exhausted);
+                must!(may, "paused while {phase:?}");
+            }
+            Body::RunResumed(_) => must!(phase == Phase::Paused, "resumed while {phase:?}"),
+            Body::RunStopping(_) => {
+                let may = matches!(phase, Phase::Running | Phase::Exhausted | Phase::Paused);
+                must!(may, "stopping while {phase:?}");
+            }
+            Body::TaskDecided(_) => {}
+            _ => must!(phase != Phase::Ended, "something happens after the end"),
+        }
+        Ok(())
+    }
+
+    fn task_opened(&mut self, entry: &Entry, opened: &TaskOpened) -> Verdict {
+        let late = matches!(opened.ask, Ask::Plan { .. }) && self.steps.has_begun(&entry.path);
+        must!(!late, "a plan is asked about after its step has begun");
+        self.people.opened(entry, opened, &self.calls, &self.run)
+    }
+
+    fn ended(&mut self, reason: &StopReason) -> Verdict {
+        let flying = self.calls.in_flight();
+        must!(flying.is_empty(), "ended with calls in flight: {flying:?}");
+        if *reason == StopReason::Completed {
+            let undone = self.steps.undone();
+            must!(undone.is_empty(), "completed without {undone:?}");
+        } else {
+            must!(
+                self.phase == Phase::Stopping,
+                "ended without stopping first"
+            );
+        }
+        self.phase = Phase::Ended;
+        Ok(())
+    }
+}

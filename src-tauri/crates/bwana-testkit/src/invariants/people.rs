@@ -1,0 +1,154 @@
+//! Questions to people: asked once for one call, bound to its arguments, decided once, and honoured for nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bwana_types::entry::{Assessment, Entry, Seq, TaskDecided, TaskOpened, ToolAssessed};
+use bwana_types::hash::approval_hash;
+use bwana_types::task::{Ask, Verdict as Answer};
+
+use super::calls::Calls;
+use super::{Verdict, must};
+
+#[derive(Debug, Default)]
+pub(super) struct People {
+    slots: BTreeMap<(Seq, u32), Slot>,
+    tasks: BTreeMap<Seq, Task>,
+    plans: BTreeSet<String>,
+    plans_asked: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Allowed,
+    MustAsk,
+    Asked,
+    Over,
+}
+
+#[derive(Debug)]
+struct Task {
+    path: String,
+    ask: Ask,
+    call: Option<Seq>,
+    slot: Option<(Seq, u32)>,
+    decided: bool,
+}
+
+impl People {
+    pub(super) fn allowed(&self, model_call: Seq, index: u32) -> bool {
+        self.slots.get(&(model_call, index)) == Some(&Slot::Allowed)
+    }
+
+    pub(super) fn plan_approved(&self, path: &str) -> bool {
+        self.plans.contains(path)
+    }
+
+    pub(super) fn assessed(&mut self, assessed: &ToolAssessed, calls: &Calls) -> Verdict {
+        calls.wish(assessed.model_call, assessed.index)?;
+        let slot = match assessed.verdict {
+            Assessment::Allow { .. } => Slot::Allowed,
+            Assessment::Ask { .. } => Slot::MustAsk,
+            Assessment::Refuse { .. } => Slot::Over,
+        };
+        let before = self
+            .slots
+            .insert((assessed.model_call, assessed.index), slot);
+        must!(before.is_none(), "judged twice");
+        Ok(())
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        entry: &Entry,
+        opened: &TaskOpened,
+        calls: &Calls,
+        run: &str,
+    ) -> Verdict {
+        match &opened.ask {
+            Ask::Approve {
+                tool,
+                version,
+                args,
+                args_hash,
+                ..
+            } => {
+                let at = opened.tool_call.ok_or("an approval for no call")?;
+                let slot = self.slots.get(&at);
+                must!(
+                    slot == Some(&Slot::MustAsk),
+                    "asked although it is {slot:?}"
+                );
+                let wish = calls.wish(at.0, at.1)?;
+                must!(*wish.name == **tool, "the model asked for {}", wish.name);
+                let wanted: serde_json::Value = serde_json::from_str(&wish.args)
+                    .map_err(|error| format!("its arguments are no JSON: {error}"))?;
+                let shown: serde_json::Value = serde_json::from_str(args)
+                    .map_err(|error| format!("shown arguments are no JSON: {error}"))?;
+                must!(
+                    wanted == shown,
+                    "other arguments are shown than were asked for"
+                );
+                let bound = approval_hash(tool, version, &wanted, run, &entry.path);
+                must!(bound == *args_hash, "bound to other arguments");
+                self.slots.insert(at, Slot::Asked);
+            }
+            Ask::Plan { .. } => {
+                let new = self.plans_asked.insert(entry.path.to_string());
+                must!(new, "the same plan is asked about twice");
+            }
+            Ask::Uncertain { .. } => {
+                let call = opened.call.ok_or("an uncertain effect of no call")?;
+                must!(calls.is_uncertain(call), "call {call} is not uncertain");
+                let open = self
+                    .tasks
+                    .values()
+                    .any(|task| task.call == Some(call) && !task.decided);
+                must!(!open, "asked twice about call {call}");
+            }
+            Ask::Price { provider, .. } => {
+                let same = |task: &Task| matches!(&task.ask, Ask::Price { provider: other, .. } if other == provider);
+                let again = self.tasks.values().any(same);
+                must!(!again, "asked twice about the price of {provider}");
+            }
+            Ask::Answer { .. } => {}
+        }
+        let task = Task {
+            path: entry.path.to_string(),
+            ask: opened.ask.clone(),
+            call: opened.call,
+            slot: opened.tool_call,
+            decided: false,
+        };
+        self.tasks.insert(entry.seq, task);
+        Ok(())
+    }
+
+    pub(super) fn decided(&mut self, decided: &TaskDecided, calls: &mut Calls) -> Verdict {
+        let task = self.tasks.get_mut(&decided.task);
+        let task = task.ok_or_else(|| format!("there is no task {}", decided.task))?;
+        must!(!task.decided, "decided twice");
+        must!(
+            decided.verdict.fits(task.ask.kind()),
+            "{:?} does not answer {:?}",
+            decided.verdict,
+            task.ask.kind()
+        );
+        task.decided = true;
+        match (&task.ask, task.slot) {
+            (Ask::Approve { .. }, Some(at)) => {
+                let yes = decided.verdict == Answer::Approve;
+                self.slots
+                    .insert(at, if yes { Slot::Allowed } else { Slot::Over });
+            }
+            (Ask::Plan { .. }, _) if decided.verdict == Answer::Approve => {
+                self.plans.insert(task.path.clone());
+            }
+            (Ask::Uncertain { .. }, _) => {
+                let again = decided.verdict == Answer::SendAgain;
+                calls.resolved(task.call.unwrap_or_default(), again)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
