@@ -176,7 +176,7 @@ impl Steps {
         must!(met, "its join is not met");
         for branch in self::branches(path, parallel) {
             let over = self
-                .steps
+                .by_path
                 .get(&branch)
                 .is_some_and(|step| step.outcome.is_some());
             must!(over, "its branch {branch} is still open");
@@ -215,7 +215,11 @@ impl Steps {
             }
             Work::Parallel(_) => return Err(String::from("nobody speaks in a parallel step")),
         }
-        self.by_path.entry(at).or_default().turns.push(agent.clone());
+        self.by_path
+            .entry(at)
+            .or_default()
+            .turns
+            .push(agent.clone());
         Ok(())
     }
 
