@@ -56,6 +56,8 @@ pub struct Slot {
     pub args: Arc<str>,
     /// `None` for a tool nobody knows.
     pub effect: Option<EffectClass>,
+    /// What a person's approval is bound to, if one was asked for: checked again when the call is made.
+    pub approved: Option<Arc<str>>,
     pub state: SlotState,
 }
 
@@ -285,6 +287,7 @@ mod tests {
             tool: "t".into(),
             args: "{}".into(),
             effect: Some(effect),
+            approved: None,
             state,
         }
     }

@@ -324,7 +324,10 @@ pub struct CallRetried {
     /// From 2.
     pub attempt: u32,
     pub reserve: Reserve,
+    /// Of a model call; empty for a tool.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub provider: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
 }
 
@@ -390,6 +393,9 @@ pub struct CallFailed {
     /// When the next attempt begins; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// The next attempt uses the next model of the agent's chain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub next_model: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -114,6 +114,6 @@ pub enum DecidedBy {
     LocalCli,
     /// `--approve deny`: nobody is there to answer.
     Unattended,
-    /// The run ended or was cancelled, so the question is moot.
+    /// The run or its branch is over, so the question is moot.
     RunEnded,
 }
