@@ -1,0 +1,253 @@
+//! All settings as one value, with their defaults and the rules they keep.
+
+use std::collections::BTreeSet;
+
+use bwana_types::money::MicroUsd;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConfigError, Result};
+use crate::provider::ProviderSettings;
+
+/// Providers one data folder may have.
+const PROVIDERS_MAX: usize = 64;
+const PRIVATE_HOSTS_MAX: usize = 64;
+const LOCALE_MAX_CHARS: usize = 35;
+/// More threads than any machine this runs on has use for.
+const THREADS_MAX: u32 = 256;
+
+/// What `settings.toml` holds. Unknown keys are errors; what is absent has its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `PROVIDER/MODEL` for everything that does not say another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<String>,
+    /// IANA name of the zone whose calendar days count; `None`: that of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// BCP 47 tag of the language agents answer in when nothing else is asked; `None`: English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub budget: BudgetSettings,
+    #[serde(skip_serializing_if = "is_default")]
+    pub egress: EgressSettings,
+    #[serde(skip_serializing_if = "is_default")]
+    pub local: LocalSettings,
+    /// In the order in which they were added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderSettings>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetSettings {
+    /// US dollars a calendar day may cost over all runs; `None` does not limit.
+    #[serde(with = "crate::amount", skip_serializing_if = "Option::is_none")]
+    pub day_usd: Option<MicroUsd>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressSettings {
+    /// Single private targets tools may reach, each as exact `host:port`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub private_hosts: BTreeSet<String>,
+}
+
+/// The built-in model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocalSettings {
+    /// Id of the model; `None`: the best one installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `None`: all physical cores but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Settings {
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Adds a provider, or replaces the one of that name in its place. `true`: it was there.
+    ///
+    /// # Errors
+    /// If it breaks a rule, or there are too many.
+    pub fn put_provider(&mut self, provider: ProviderSettings) -> Result<bool> {
+        provider.check()?;
+        let place = self
+            .providers
+            .iter()
+            .position(|known| known.name == provider.name);
+        match place {
+            Some(place) => self.providers[place] = provider,
+            None if self.providers.len() >= PROVIDERS_MAX => {
+                return Err(ConfigError::value(
+                    format!("there are {PROVIDERS_MAX} providers already"),
+                    "Remove one first.",
+                ));
+            }
+            None => self.providers.push(provider),
+        }
+        Ok(place.is_some())
+    }
+
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<()> {
+        if self.providers.len() > PROVIDERS_MAX {
+            let what = format!(
+                "there are {} providers; at most {PROVIDERS_MAX} are allowed",
+                self.providers.len()
+            );
+            return Err(ConfigError::value(what, "Remove some."));
+        }
+        let mut names = BTreeSet::new();
+        for provider in &self.providers {
+            provider.check()?;
+            if !names.insert(&provider.name) {
+                return Err(ConfigError::value(
+                    format!("there are two providers called '{}'", provider.name),
+                    "Rename or remove one of them.",
+                ));
+            }
+        }
+        if self.egress.private_hosts.len() > PRIVATE_HOSTS_MAX {
+            return Err(ConfigError::value(
+                format!("egress.private_hosts has more than {PRIVATE_HOSTS_MAX} entries"),
+                "Each entry opens one target in your own network; keep those you need.",
+            ));
+        }
+        for host in &self.egress.private_hosts {
+            parse_private_host(host)?;
+        }
+        self.check_zone()?;
+        self.check_locale()?;
+        if let Some(threads) = self.local.threads
+            && !(1..=THREADS_MAX).contains(&threads)
+        {
+            return Err(ConfigError::value(
+                format!("local.threads is {threads}"),
+                format!("Use 1 to {THREADS_MAX}, or leave it away."),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_zone(&self) -> Result<()> {
+        match &self.time_zone {
+            Some(zone) if jiff::tz::TimeZone::get(zone).is_err() => Err(ConfigError::value(
+                format!(
+                    "'{}' is no time zone",
+                    zone.chars().take(60).collect::<String>()
+                ),
+                "Use a name like Africa/Nairobi.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_locale(&self) -> Result<()> {
+        let Some(locale) = &self.locale else {
+            return Ok(());
+        };
+        let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        if locale.len() > LOCALE_MAX_CHARS || !locale.split('-').all(part) {
+            let shown: String = locale.chars().take(LOCALE_MAX_CHARS).collect();
+            return Err(ConfigError::value(
+                format!("'{shown}' is no language tag"),
+                "Use one like en, sw or fr-CI.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// One entry of `egress.private_hosts` in its exact form: lower case, `host:port`.
+///
+/// # Errors
+/// If host or port is missing, or it holds more than the two.
+pub fn parse_private_host(text: &str) -> Result<String> {
+    let shown: String = text.chars().take(100).collect();
+    let bad = || {
+        ConfigError::value(
+            format!("'{shown}' is not of the form host:port"),
+            "Write exactly one target, like 192.168.1.20:8069 or [fd00::1]:443.",
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+    let port: u16 = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let inside = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.');
+    let fits = if bracketed {
+        host.len() > 2 && host[1..host.len() - 1].chars().all(inside)
+    } else {
+        !host.is_empty() && host.chars().all(plain)
+    };
+    if !fits {
+        return Err(bad());
+    }
+    Ok(format!("{}:{port}", host.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_host_is_one_exact_target() {
+        for (text, exact) in [
+            ("192.168.1.20:8069", "192.168.1.20:8069"),
+            ("Odoo.lan:80", "odoo.lan:80"),
+            ("[FD00::1]:443", "[fd00::1]:443"),
+        ] {
+            assert_eq!(parse_private_host(text).unwrap(), exact);
+        }
+        for text in [
+            "",
+            "a",
+            ":80",
+            "a:",
+            "a:0",
+            "a:99999",
+            "http://a:80",
+            "a:80/x",
+            "*:80",
+            "[]:80",
+            "fd00::1:443",
+        ] {
+            assert!(parse_private_host(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_provider_keeps_its_place_when_it_is_added_again() {
+        let mut settings = Settings::default();
+        for name in ["b", "a"] {
+            let new = ProviderSettings::new(name, "http://127.0.0.1:1");
+            assert!(!settings.put_provider(new).unwrap());
+        }
+        let mut again = ProviderSettings::new("b", "http://127.0.0.1:2");
+        again.model = Some(String::from("m"));
+        assert!(settings.put_provider(again).unwrap());
+        let names: Vec<&str> = settings
+            .providers
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        assert_eq!(names, ["b", "a"]);
+        assert_eq!(
+            settings.provider("b").unwrap().base_url,
+            "http://127.0.0.1:2"
+        );
+    }
+}
