@@ -1,1 +1,22 @@
 //! The runtime: performs what the run machine asks for, and writes everything down first.
+//!
+//! One task per run owns its state, so there are no locks around it. The task appends a batch, applies nothing that was
+//! not appended, starts what is outstanding, and waits for the next thing to happen. Tokens of a call on its way are
+//! broadcast and never journaled. What belongs to one kind of host (sockets, terminals, windows) does not belong here.
+
+mod assess;
+mod engine;
+mod error;
+mod feed;
+mod load;
+mod perform;
+mod report;
+mod run;
+mod view;
+
+pub use engine::{Deps, Engine, Models, Options, StartRun};
+pub use error::EngineError;
+pub use feed::{RunEvent, Watch};
+pub use load::{fold, fold_run, row};
+pub use report::{RESULT_FILE, result_document};
+pub use view::{RunView, StepStatus, StepView, TaskView, view, view_of};

@@ -199,9 +199,6 @@ pub enum StepOutcome {
     Branches,
     /// The branch lost a race, or its join was already met.
     Skipped,
-    Denied {
-        reason: String,
-    },
     Failed {
         error: RunError,
     },

@@ -161,7 +161,7 @@ impl Steps {
                 return Err(String::from("it has no branches"));
             }
             (StepOutcome::Skipped, _) => must!(parent.is_some(), "only branches are skipped"),
-            (StepOutcome::Denied { .. } | StepOutcome::Failed { .. }, _) => {}
+            (StepOutcome::Failed { .. }, _) => {}
         }
         self.by_path.entry(path.to_owned()).or_default().outcome = Some(finished.outcome.clone());
         Ok(())

@@ -1,0 +1,566 @@
+//! The engine: starts, resumes and steers runs, each in a task of its own. One per process, on the store's owner.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bwana_store::{DayLimit, NewFork, NewRun, RunFilter, Store};
+use bwana_tools::{Egress, Registry};
+use bwana_types::definition::{Definition, RunLimits};
+use bwana_types::entry::{Draft, Edit, Edited, Entry, RunCreated, RunForked, Seq};
+use bwana_types::error::ApiError;
+use bwana_types::id::{IdSource, RunId, TaskId};
+use bwana_types::money::MicroUsd;
+use bwana_types::status::RunStatus;
+use bwana_types::task::{DecidedBy, Verdict};
+use bwana_types::time::Clock;
+use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::EngineError;
+use crate::feed::{Feed, Watch};
+use crate::load;
+use crate::run::{Command, RunTask};
+use crate::view::{RunView, view};
+
+/// Commands that wait for a run's task.
+const INBOX_MAX: usize = 64;
+
+/// Where the engine finds a provider by name. Implemented by the host's assembly and by tests.
+pub trait Models: Send + Sync {
+    /// The provider of this name.
+    ///
+    /// # Errors
+    /// If there is no such provider, or it cannot be used.
+    fn provider(&self, name: &str) -> Result<Arc<dyn bwana_llm::Provider>, ApiError>;
+}
+
+/// What an engine works with.
+pub struct Deps {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdSource>,
+    pub tools: Registry,
+    pub egress: Egress,
+    pub models: Arc<dyn Models>,
+    pub options: Options,
+}
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of all runs' artifact folders.
+    pub artifacts: PathBuf,
+    /// Nobody is there to answer: what needs a person is denied.
+    pub unattended: bool,
+    /// Money of a calendar day over all runs.
+    pub day_limit: Option<MicroUsd>,
+    /// IANA name of the zone whose calendar days count.
+    pub time_zone: String,
+}
+
+/// A run to start.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    pub definition: Definition,
+    pub input: String,
+    /// Limits for this run alone.
+    pub limits: RunLimits,
+    /// Through which door: `local_cli`, ….
+    pub by: String,
+}
+
+/// A cheap handle; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    live: Arc<Mutex<HashMap<RunId, Live>>>,
+}
+
+/// What every run's task uses.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) tools: Registry,
+    pub(crate) egress: Egress,
+    pub(crate) models: Arc<dyn Models>,
+    pub(crate) options: Options,
+}
+
+struct Live {
+    feed: Arc<Feed>,
+    inbox: mpsc::Sender<Command>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Shared {
+    /// The day whose budget a batch with reservations counts on.
+    pub(crate) fn day_limit(&self, batch: &[Entry]) -> Option<DayLimit> {
+        let first = batch
+            .iter()
+            .find(|entry| load::reserved(entry) > MicroUsd::ZERO)?;
+        let limit = self.options.day_limit.unwrap_or(MicroUsd(i64::MAX));
+        Some(DayLimit {
+            day: first.at.day_in(&self.options.time_zone),
+            limit,
+        })
+    }
+
+    /// A random number below 1,000.
+    pub(crate) fn jitter(&self) -> u16 {
+        u16::try_from(self.ids.random_u64() % 1_000).unwrap_or_default()
+    }
+}
+
+impl Engine {
+    pub fn new(deps: Deps) -> Self {
+        let Deps {
+            store,
+            clock,
+            ids,
+            tools,
+            egress,
+            models,
+            options,
+        } = deps;
+        let shared = Shared {
+            store,
+            clock,
+            ids,
+            tools,
+            egress,
+            models,
+            options,
+        };
+        Self {
+            shared: Arc::new(shared),
+            live: Arc::default(),
+        }
+    }
+
+    /// Starts a run. It exists when this returns, and works on by itself.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn start(&self, start: StartRun) -> Result<RunId, ApiError> {
+        let now = self.shared.clock.now();
+        let run = RunId::new(self.shared.ids.uuid(now));
+        let created = RunCreated {
+            workflow: start.definition.workflow.slug.clone(),
+            workflow_hash: start.definition.workflow.hash,
+            definition: start.definition.hash(),
+            input: start.input.into(),
+            limits: start.limits,
+            by: start.by,
+        };
+        let entry = Draft::new("", created.clone()).at(1, now);
+        let state = RunState::new(run, Arc::new(start.definition), &entry, &created);
+        let made = self
+            .shared
+            .store
+            .create_run(NewRun {
+                id: run,
+                definition: state.definition.to_bytes(),
+                workflow: created.workflow,
+                entries: vec![entry],
+                row: load::row(&state),
+            })
+            .await
+            .map_err(EngineError::from)?;
+        self.spawn(state, made.pos, Input::Advance);
+        Ok(run)
+    }
+
+    /// Follows a run from entry `from` on.
+    ///
+    /// # Errors
+    /// If its journal cannot be read.
+    pub fn watch(&self, run: RunId, from: Seq) -> Result<Watch, ApiError> {
+        let feed = self.live().get(&run).map(|live| Arc::clone(&live.feed));
+        // Subscribed first, read second: nothing falls between.
+        let events = feed.as_ref().map(|feed| feed.subscribe());
+        let from = from.max(1);
+        let told = feed.map_or(Seq::MAX, |feed| feed.told());
+        let mut backlog = self
+            .shared
+            .store
+            .entries(run, from, usize::MAX)
+            .map_err(EngineError::from)?;
+        backlog.retain(|entry| entry.seq <= told);
+        let store = self.shared.store.clone();
+        let reread = move |from| store.entries(run, from, usize::MAX).unwrap_or_default();
+        Ok(Watch::new(backlog, events, from - 1, Box::new(reread)))
+    }
+
+    /// Waits until a run has ended or stands still: for a person, paused, or because its journal cannot be written.
+    /// What it says is durable.
+    ///
+    /// # Errors
+    /// If there is no such run, or its journal could not be written.
+    pub async fn settle(&self, run: RunId) -> Result<RunView, ApiError> {
+        let feed = self.live().get(&run).map(|live| Arc::clone(&live.feed));
+        let Some(feed) = feed else {
+            return view(&self.shared.store, run);
+        };
+        let mut standing = feed.standing();
+        let found = standing
+            .wait_for(|standing| standing.still)
+            .await
+            .map(|standing| standing.clone());
+        let Ok(standing) = found else {
+            return view(&self.shared.store, run);
+        };
+        if let Some(failure) = standing.failure {
+            return Err(failure);
+        }
+        match standing.view {
+            Some(view) => Ok((*view).clone()),
+            None => view(&self.shared.store, run),
+        }
+    }
+
+    /// A run as it is now.
+    ///
+    /// # Errors
+    /// If there is no such run, or its journal cannot be read.
+    pub fn view(&self, run: RunId) -> Result<RunView, ApiError> {
+        view(&self.shared.store, run)
+    }
+
+    /// The text of a call on its way, from a byte offset on, and where the next piece begins.
+    pub fn partial(&self, run: RunId, call: Seq, offset: u64) -> Option<(String, u64)> {
+        self.live()
+            .get(&run)
+            .and_then(|live| live.feed.partial(call, offset))
+    }
+
+    /// Lets a paused or interrupted run go on. A run that waits for a person goes on waiting.
+    ///
+    /// # Errors
+    /// If it has ended, or a newer program wrote it.
+    pub async fn resume(&self, run: RunId, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        self.send(run, Input::Control(Control::Resume { by: by.to_owned() }))
+            .await?;
+        Ok(())
+    }
+
+    /// Starts nothing more in this run; calls in flight finish.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub async fn pause(&self, run: RunId, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        self.send(run, Input::Control(Control::Pause { by: by.to_owned() }))
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a run: nothing more starts, and what is in flight gets two seconds.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub async fn cancel(&self, run: RunId, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        self.send(run, Input::Control(Control::Cancel { by: by.to_owned() }))
+            .await?;
+        Ok(())
+    }
+
+    /// Tops a budget up. Limits that are set replace the run's; a paused run is resumed by `resume`.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub async fn raise(&self, run: RunId, limits: RunLimits, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        let control = Control::Raise {
+            path: "".into(),
+            limits,
+            by: by.to_owned(),
+        };
+        self.send(run, Input::Control(control)).await?;
+        Ok(())
+    }
+
+    /// Records a person's decision, durably, before anything acts on it. The first decision wins.
+    ///
+    /// # Errors
+    /// If there is no such task, it was decided already, or the answer does not fit the question.
+    pub async fn decide(
+        &self,
+        task: TaskId,
+        verdict: Verdict,
+        by: DecidedBy,
+    ) -> Result<(), ApiError> {
+        let found = self.shared.store.task(task).map_err(EngineError::from)?;
+        let kind = found.ask.kind();
+        if !verdict.fits(kind) {
+            let why = format!("this is a question of the kind {kind:?}");
+            return Err(EngineError::WrongAnswer { task, why }.into());
+        }
+        if !found.is_open() {
+            return Err(EngineError::AlreadyDecided(task).into());
+        }
+        let state = load::fold_run(&self.shared.store, found.run)?;
+        if state.is_ended() && verdict == Verdict::SendAgain {
+            let why = String::from("the run has ended, so nothing is sent any more");
+            return Err(EngineError::WrongAnswer { task, why }.into());
+        }
+        self.ensure_live_from(found.run, state);
+        let changed = self
+            .send(
+                found.run,
+                Input::Decided {
+                    task: found.seq,
+                    verdict,
+                    by,
+                },
+            )
+            .await?;
+        if changed {
+            Ok(())
+        } else {
+            Err(EngineError::AlreadyDecided(task).into())
+        }
+    }
+
+    /// A new run that shares the journal of `run` up to entry `at`, with an optional edit. It stands still until it is
+    /// resumed.
+    ///
+    /// # Errors
+    /// If the entry does not exist, or the edit does not fit it.
+    pub async fn fork(
+        &self,
+        run: RunId,
+        at: Seq,
+        edit: Option<Edited>,
+        by: &str,
+    ) -> Result<RunId, ApiError> {
+        let parent = load::fold_run(&self.shared.store, run)?;
+        if at == 0 || at > parent.head {
+            return Err(EngineError::NoSuchEntry {
+                run,
+                at,
+                head: parent.head,
+            }
+            .into());
+        }
+        let mut entries = self.shared.store.load(run).map_err(EngineError::from)?;
+        entries.truncate(usize::try_from(at).unwrap_or(usize::MAX));
+        if let Some(edit) = &edit {
+            check_edit(&entries, edit, at)?;
+        }
+        let mut state = load::fold(run, Arc::clone(&parent.definition), &entries)?;
+        let now = self.shared.clock.now().max(state.now);
+        let fork = RunId::new(self.shared.ids.uuid(now));
+        let forked = RunForked {
+            parent: run,
+            at,
+            run: fork,
+            by: by.to_owned(),
+        };
+        let drafts =
+            std::iter::once(Draft::new("", forked)).chain(edit.map(|edit| Draft::new("", edit)));
+        let mut own = Vec::new();
+        for draft in drafts {
+            let entry = draft.at(state.head + 1, now);
+            apply(&mut state, &entry);
+            own.push(entry);
+        }
+        let row = load::row(&state);
+        let new = NewFork {
+            id: fork,
+            parent: run,
+            fork_seq: at,
+            entries: own,
+            row,
+        };
+        self.shared
+            .store
+            .create_fork(new)
+            .await
+            .map_err(EngineError::from)?;
+        Ok(fork)
+    }
+
+    /// Takes over every unfinished run, as the owner of the data folder does when it starts. Runs that wait for a person
+    /// or are paused stay where they are until somebody moves them.
+    ///
+    /// # Errors
+    /// If the list of runs cannot be read. A run that cannot be folded is reported in the log and left alone.
+    pub fn recover(&self) -> Result<Vec<RunId>, ApiError> {
+        let unfinished = self
+            .shared
+            .store
+            .unfinished_runs()
+            .map_err(EngineError::from)?;
+        let mut taken = Vec::new();
+        for run in unfinished.into_iter().map(|info| info.id) {
+            match load::fold_run(&self.shared.store, run) {
+                Ok(state) if needs_a_task(&state) => {
+                    self.ensure_live_from(run, state);
+                    taken.push(run);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%run, "left alone: {error}"),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Runs with a task in this process that have not ended.
+    pub fn live_runs(&self) -> Vec<RunId> {
+        self.live()
+            .iter()
+            .filter(|(_, live)| !live.task.is_finished())
+            .map(|(run, _)| *run)
+            .collect()
+    }
+
+    /// Starts nothing more, lets calls in flight finish for two seconds, and makes everything durable. Runs go on where
+    /// they were when the data folder is opened again.
+    pub async fn shutdown(&self) {
+        let live: Vec<(RunId, Live)> = self.live().drain().collect();
+        let mut waiting = Vec::new();
+        for (_, live) in &live {
+            let (done, drained) = oneshot::channel();
+            if live.inbox.send(Command::Drain(done)).await.is_ok() {
+                waiting.push(drained);
+            }
+        }
+        for drained in waiting {
+            // A task that ended by itself has nothing left to say.
+            let _ = drained.await;
+        }
+        if let Err(error) = self.shared.store.sync().await {
+            tracing::error!("the last entries may not survive a power cut: {error}");
+        }
+    }
+
+    /// Runs newest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<bwana_store::RunInfo>, ApiError> {
+        Ok(self.shared.store.runs(filter).map_err(EngineError::from)?)
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<RunId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that a run has a task; a run without one is folded and taken over.
+    fn ensure_live(&self, run: RunId) -> Result<(), EngineError> {
+        if self
+            .live()
+            .get(&run)
+            .is_some_and(|live| !live.task.is_finished())
+        {
+            return Ok(());
+        }
+        let state = load::fold_run(&self.shared.store, run)?;
+        if let Some((seq, kind)) = &state.unknown {
+            return Err(EngineError::UnknownEntry {
+                run,
+                entry: format!("{kind} at {seq}"),
+            });
+        }
+        if state.is_ended() {
+            return Err(EngineError::Ended {
+                run,
+                status: state.status().as_str(),
+            });
+        }
+        self.ensure_live_from(run, state);
+        Ok(())
+    }
+
+    fn ensure_live_from(&self, run: RunId, state: RunState) {
+        let missing = self
+            .live()
+            .get(&run)
+            .is_none_or(|live| live.task.is_finished());
+        if missing {
+            // Nothing starts before the recovery's own entries are appended, and they bring their position along.
+            self.spawn(state, 0, Input::Recover);
+        }
+    }
+
+    fn spawn(&self, state: RunState, pos: i64, first: Input) {
+        let run = state.run;
+        let feed = Arc::new(Feed::new(&state));
+        let (inbox, commands) = mpsc::channel(INBOX_MAX);
+        let task = RunTask::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&feed),
+            state,
+            pos,
+            commands,
+        );
+        let mut live = self.live();
+        live.retain(|_, live| !live.task.is_finished());
+        let task = tokio::spawn(task.work(first));
+        live.insert(run, Live { feed, inbox, task });
+    }
+
+    /// Hands an input to a run's task and waits until what follows from it is committed.
+    async fn send(&self, run: RunId, input: Input) -> Result<bool, EngineError> {
+        let inbox = self
+            .live()
+            .get(&run)
+            .map(|live| live.inbox.clone())
+            .ok_or(EngineError::ShuttingDown)?;
+        let (reply, answer) = oneshot::channel();
+        inbox
+            .send(Command::Input(input, reply))
+            .await
+            .map_err(|_| EngineError::ShuttingDown)?;
+        // The task may end between the two, having written everything it had to: the input came too late.
+        answer.await.unwrap_or(Ok(false))
+    }
+}
+
+/// Whether anything moves without a person.
+fn needs_a_task(state: &RunState) -> bool {
+    let in_flight = state
+        .calls
+        .values()
+        .any(|call| matches!(call.status, CallStatus::InFlight | CallStatus::Lost));
+    match state.status() {
+        RunStatus::Running | RunStatus::Stopping => true,
+        RunStatus::Waiting | RunStatus::Paused => in_flight,
+        RunStatus::Done | RunStatus::Stopped | RunStatus::Failed | RunStatus::Cancelled => false,
+    }
+}
+
+fn check_edit(entries: &[Entry], edit: &Edited, at: Seq) -> Result<(), EngineError> {
+    use bwana_types::entry::{Body, CallResult};
+    let bad = |why| {
+        Err(EngineError::BadEdit {
+            replace: edit.replace,
+            at,
+            why,
+        })
+    };
+    let Some(entry) = edit
+        .replace
+        .checked_sub(1)
+        .and_then(|index| entries.get(usize::try_from(index).ok()?))
+    else {
+        return bad("it lies behind the fork or does not exist");
+    };
+    let fits = match (&entry.body, &edit.edit) {
+        (Body::RunCreated(_), Edit::Input(_)) => true,
+        (Body::MessagePosted(_), Edit::Text(_)) => true,
+        (Body::CallFinished(done), Edit::Text(_)) => matches!(done.result, CallResult::Model(_)),
+        (Body::CallFinished(done), Edit::Result(_)) => matches!(done.result, CallResult::Tool(_)),
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        bad(
+            "use \"input\" for run_created, \"text\" for message_posted or a model's call_finished, \"result\" for a tool's",
+        )
+    }
+}
