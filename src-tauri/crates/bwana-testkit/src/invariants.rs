@@ -230,6 +230,8 @@ impl Checker {
     fn ended(&mut self, reason: &StopReason) -> Verdict {
         let flying = self.calls.in_flight();
         must!(flying.is_empty(), "ended with calls in flight: {flying:?}");
+        let moot = self.people.moot();
+        must!(moot.is_empty(), "ended with open questions: {moot:?}");
         if *reason == StopReason::Completed {
             let undone = self.steps.undone();
             must!(undone.is_empty(), "completed without {undone:?}");

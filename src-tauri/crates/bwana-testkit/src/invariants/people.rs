@@ -43,6 +43,14 @@ impl People {
         self.plans.contains(path)
     }
 
+    /// Open questions that are moot once a run has ended: all but those about what may have happened.
+    pub(super) fn moot(&self) -> Vec<Seq> {
+        let open = self.tasks.iter().filter(|(_, task)| !task.decided);
+        open.filter(|(_, task)| !matches!(task.ask, Ask::Uncertain { .. }))
+            .map(|(seq, _)| *seq)
+            .collect()
+    }
+
     pub(super) fn assessed(&mut self, assessed: &ToolAssessed, calls: &Calls) -> Verdict {
         calls.wish(assessed.model_call, assessed.index)?;
         let slot = match assessed.verdict {
