@@ -1,13 +1,14 @@
 //! What a wire format has to do to be spoken: pure functions between our request and outcome and its bytes.
 //! No clock, no I/O, no secret: those are the transport's.
 
-use bwana_types::model::{Embedded, LlmError, ModelInfo, Outcome, OutputSchema, Request};
+use bwana_types::model::{Embedded, LlmError, ModelInfo, Outcome, Request};
 use http::{HeaderName, HeaderValue};
 
 use crate::limits::Limits;
 use crate::names::NameMap;
 use crate::provider::Sink;
 use crate::quirks::Quirks;
+use crate::sanitize::Relaxed;
 
 /// A wire format. Everything here gives the same answer for the same arguments.
 pub trait Dialect: Send + Sync {
@@ -114,8 +115,8 @@ pub struct ReplyContext {
     pub model: String,
     /// The names of tools as they went out, and as we know them.
     pub names: NameMap,
-    /// The schema as it was given, if the one sent allows `null` where this one does not.
-    pub relaxed: Option<OutputSchema>,
+    /// The schemas as they were given, where the ones sent allow `null` and these do not.
+    pub relaxed: Relaxed,
 }
 
 /// How a secret is written into its header.

@@ -1,18 +1,38 @@
 //! Model providers behind one trait: pure dialect codecs, one transport, and the client of the built-in local model.
 //!
 //! Start reading at [`provider`] (the trait everybody calls), then [`dialect`] (what a wire format has to do) and
-//! `openai_chat` (the one that does it). A call goes through `repair` and `sanitize` into the dialect's `encode`,
-//! over the `transport`, and back through `reader` (pure: bytes in, deltas and an outcome out).
+//! [`openai_chat`] (the one that does it). A call goes through [`repair`] and [`sanitize`] into the dialect's `encode`,
+//! over the [`transport`], and back through [`reader`] (pure: bytes in, deltas and an outcome out).
 //! Retries do not live here: they are the engine's, because they are journaled.
 
+mod adapt;
+pub mod classify;
 pub mod dialect;
+pub mod endpoint;
+pub mod http_provider;
 pub mod limits;
 pub mod local;
 pub mod names;
+pub mod openai_chat;
+mod presets;
+pub mod prices;
 pub mod provider;
 pub mod quirks;
+pub mod reader;
+mod reasoning;
+pub mod repair;
+pub mod sanitize;
+pub mod sse;
+mod tool_slots;
+pub mod transport;
+mod wait;
 
 pub use dialect::{AuthForm, Decoder, Dialect, Encoded, Progress, ReplyContext};
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use http_provider::HttpProvider;
 pub use limits::Limits;
+pub use openai_chat::OpenAiChat;
+pub use prices::{PriceLine, price};
 pub use provider::{Fut, Provider, Sink};
 pub use quirks::Quirks;
+pub use transport::Transport;
