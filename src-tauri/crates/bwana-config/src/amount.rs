@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 /// More than anybody sets here, and far below where a float stops to be exact to a millionth.
 const USD_MAX: f64 = 1_000_000.0;
 
+#[expect(clippy::ref_option, reason = "the signature serde's `with` asks for")]
 pub(crate) fn serialize<S: Serializer>(
     amount: &Option<MicroUsd>,
     serializer: S,

@@ -358,6 +358,11 @@ mod tests {
         groq.model = Some(String::from("llama"));
         groq.price_in = Some(MicroUsd(590_000));
         groq.price_out = Some(MicroUsd(790_000));
+        groq.prices = vec![crate::provider::ModelPrice {
+            model: String::from("llama:free"),
+            price_in: Some(MicroUsd::ZERO),
+            price_out: Some(MicroUsd::ZERO),
+        }];
         groq.context = Some(131_072);
         groq.small = true;
         groq.constrained_tools = true;

@@ -16,5 +16,7 @@ pub use error::{ConfigError, Result};
 pub use file::{SETTINGS_FILE, SETTINGS_MAX_BYTES, SettingsFile, load, save};
 pub use home::{HOME_VARIABLE, resolve_home};
 pub use key::{EnvSecrets, KeyRef};
-pub use provider::{LOCAL_PROVIDER, ProviderKind, ProviderSettings, parse_provider_name};
+pub use provider::{
+    LOCAL_PROVIDER, ModelPrice, ProviderKind, ProviderSettings, parse_provider_name,
+};
 pub use settings::{BudgetSettings, EgressSettings, LocalSettings, Settings, parse_private_host};

@@ -45,6 +45,9 @@ pub struct ProviderSettings {
         skip_serializing_if = "Option::is_none"
     )]
     pub price_out: Option<MicroUsd>,
+    /// Prices of single models, where they differ from those above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<ModelPrice>,
     /// Tokens of context of its models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<u32>,
@@ -59,6 +62,26 @@ pub struct ProviderSettings {
     pub quirks: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What one model of a provider costs, in US dollars per million tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPrice {
+    /// Exactly as it is asked for.
+    pub model: String,
+    #[serde(
+        default,
+        with = "crate::amount",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub price_in: Option<MicroUsd>,
+    #[serde(
+        default,
+        with = "crate::amount",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub price_out: Option<MicroUsd>,
+}
+
 impl ProviderSettings {
     /// A provider with an address and nothing else said.
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
@@ -70,6 +93,7 @@ impl ProviderSettings {
             model: None,
             price_in: None,
             price_out: None,
+            prices: Vec::new(),
             context: None,
             small: false,
             constrained_tools: false,
@@ -100,13 +124,18 @@ impl ProviderSettings {
         Ok(())
     }
 
-    /// What its models cost. On this machine nothing is paid unless the person says so; elsewhere a price that is not
-    /// set is unknown.
-    pub fn price(&self) -> Price {
+    /// What `model` costs. On this machine nothing is paid unless the person says so; elsewhere a price that is not set
+    /// is unknown.
+    pub fn price(&self, model: &str) -> Price {
+        let line = self.prices.iter().find(|line| line.model == model);
+        let (price_in, price_out) = match line {
+            Some(line) => (line.price_in, line.price_out),
+            None => (self.price_in, self.price_out),
+        };
         let free = self.is_loopback().then_some(MicroUsd::ZERO);
         Price {
-            input_per_mtok: self.price_in.or(free),
-            output_per_mtok: self.price_out.or(free),
+            input_per_mtok: price_in.or(free),
+            output_per_mtok: price_out.or(free),
         }
     }
 
@@ -118,7 +147,7 @@ impl ProviderSettings {
     fn url(&self) -> Result<Url> {
         let bad = |why: &str| {
             // The address is repeated only if it holds no password.
-            let shown = if self.base_url.contains('@') {
+            let shown = if self.base_url.contains(['@', '?', '#']) {
                 String::from("the address")
             } else {
                 format!("'{}'", self.base_url.chars().take(100).collect::<String>())
@@ -135,8 +164,10 @@ impl ProviderSettings {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(bad("it holds a user name or password"));
         }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(bad("it has a query or a fragment"));
+        // A version in the query is how some providers want it; anything else there may be a key.
+        let foreign = url.query_pairs().any(|(name, _)| name != "api-version");
+        if foreign || url.fragment().is_some() {
+            return Err(bad("it holds more than an address"));
         }
         Ok(url)
     }
@@ -268,6 +299,7 @@ mod tests {
         check("https://api.example.com/v1", true, None);
         check("http://127.0.0.1:8080", false, None);
         check("http://[::1]:8080/v1/", true, None);
+        check("https://a.example.com/openai?api-version=7", true, None);
         check(
             "api.example.com",
             false,
@@ -288,9 +320,7 @@ mod tests {
         check(
             "https://example.com/?key=1",
             false,
-            Some(
-                "'https://example.com/?key=1' of p cannot be a base URL: it has a query or a fragment",
-            ),
+            Some("the address of p cannot be a base URL: it holds more than an address"),
         );
     }
 
@@ -315,11 +345,19 @@ mod tests {
     #[test]
     fn only_loopback_is_free_unless_the_person_says_so() {
         let mut near = ProviderSettings::new("a", "http://127.0.0.1:1");
-        assert_eq!(near.price().input_per_mtok, Some(MicroUsd::ZERO));
+        assert_eq!(near.price("m").input_per_mtok, Some(MicroUsd::ZERO));
         near.price_in = Some(MicroUsd(5));
-        assert_eq!(near.price().input_per_mtok, Some(MicroUsd(5)));
-        let far = ProviderSettings::new("a", "https://example.com");
-        assert_eq!(far.price(), Price::default());
+        assert_eq!(near.price("m").input_per_mtok, Some(MicroUsd(5)));
+        let mut far = ProviderSettings::new("a", "https://example.com");
+        assert_eq!(far.price("m"), Price::default());
+        far.price_in = Some(MicroUsd(7));
+        far.prices = vec![ModelPrice {
+            model: String::from("m"),
+            price_in: Some(MicroUsd(1)),
+            price_out: None,
+        }];
+        assert_eq!(far.price("m").input_per_mtok, Some(MicroUsd(1)));
+        assert_eq!(far.price("m:free").input_per_mtok, Some(MicroUsd(7)));
     }
 
     #[test]
