@@ -28,4 +28,4 @@ pub use model_server::ModelServer;
 pub use rng::Rng;
 pub use script::{Answer, Prompt, Script, When};
 pub use scripted::ScriptedModel;
-pub use time::{ManualClock, TokioClock};
+pub use time::{ManualClock, TEST_START, TokioClock};
