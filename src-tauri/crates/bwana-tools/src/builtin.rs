@@ -5,22 +5,40 @@
 
 mod file_read;
 mod file_write;
+mod http_get;
+mod webhook_send;
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::egress::Target;
 use crate::error::ToolError;
-use crate::tool::Tool;
+use crate::tool::{Reach, Tool};
 pub use file_read::FileRead;
 pub use file_write::FileWrite;
+pub use http_get::HttpGet;
+pub use webhook_send::WebhookSend;
 
 /// All built-in tools.
 pub fn builtin() -> Vec<Arc<dyn Tool>> {
     vec![
         Arc::new(FileRead::default()),
         Arc::new(FileWrite::default()),
+        Arc::new(HttpGet::default()),
+        Arc::new(WebhookSend::default()),
     ]
+}
+
+/// Where a URL leads, if it is one.
+fn reach_of(url: &str) -> Option<Reach> {
+    let target = Target::parse(url).ok()?;
+    let (path_chars, query_chars) = target.path_and_query_chars();
+    Some(Reach {
+        host: target.authority(),
+        query_chars,
+        path_chars,
+    })
 }
 
 /// A text the schema requires. Empty if it is not there, which only a preview of unchecked arguments can meet.

@@ -9,9 +9,11 @@ pub mod artifact;
 pub mod builtin;
 pub mod egress;
 pub mod error;
+mod html;
 pub mod policy;
 pub mod registry;
 pub mod run;
+mod text;
 pub mod tool;
 pub mod visible;
 
