@@ -437,6 +437,13 @@ impl Engine {
         }
     }
 
+    /// Stops every task where it is, as a crash would: for hosts that must go at once, and for tests.
+    pub fn abort(&self) {
+        for (_, live) in self.live().drain() {
+            live.task.abort();
+        }
+    }
+
     /// Runs newest first.
     ///
     /// # Errors

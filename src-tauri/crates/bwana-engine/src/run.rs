@@ -397,6 +397,7 @@ impl RunTask {
     /// Tells what may be told now and waits for the disk where that is needed first.
     fn plan_telling(&mut self) {
         if self.barrier.is_some() {
+            self.stand(false);
             return;
         }
         while let Some((_, None)) = self.untold.front() {
@@ -406,8 +407,9 @@ impl RunTask {
             Some((_, Some(pos))) => {
                 let (store, pos) = (self.shared.store.clone(), *pos);
                 self.barrier = Some(Box::pin(async move { store.barrier(pos).await }));
+                self.stand(false);
             }
-            _ => self.stand(),
+            _ => self.stand(stands_still(&self.state)),
         }
     }
 
@@ -427,8 +429,8 @@ impl RunTask {
         }
     }
 
-    fn stand(&self) {
-        let still = stands_still(&self.state);
+    /// Nothing that is not durable yet is told to stand still.
+    fn stand(&self, still: bool) {
         self.feed.stand(Standing {
             status: self.state.status(),
             still,

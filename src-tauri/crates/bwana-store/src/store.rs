@@ -492,8 +492,10 @@ fn finish(connection: Connection, clean: bool) -> Result<()> {
 impl Service {
     fn stop(&self, threads: &mut Threads) {
         if let Some(thread) = threads.writer.take() {
-            // The queue may be full; this thread is not a runtime's, so it may wait.
-            let _ = self.jobs.blocking_send(Message::Stop);
+            // The queue may be full. A store may be dropped on a runtime's thread, which must not wait there itself.
+            std::thread::scope(|scope| {
+                scope.spawn(|| self.jobs.blocking_send(Message::Stop));
+            });
             let _ = thread.join();
         }
         if let Some(thread) = threads.barrier.take() {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use bwana_engine::{Deps, Engine, Models, Options, RunView, StartRun};
 use bwana_llm::Provider;
 use bwana_store::Store;
-use bwana_testkit::{SeededIds, TokioClock};
+use bwana_testkit::{SeededIds, TokioClock, time::TEST_START};
 use bwana_tools::{Egress, EgressSettings, Registry, Tool, ToolCtx, ToolError, ToolOutput};
 use bwana_types::agent::AgentKind;
 use bwana_types::definition::{
@@ -108,7 +108,7 @@ fn open(
     day_limit: Option<MicroUsd>,
     ids: u64,
 ) -> (Engine, Store) {
-    let clock = Arc::new(TokioClock::starting_at(bwana_testkit::TEST_START));
+    let clock = Arc::new(TokioClock::starting_at(TEST_START));
     let store = Store::open_owner(&home, clock.clone()).unwrap();
     let deps = Deps {
         store: store.clone(),

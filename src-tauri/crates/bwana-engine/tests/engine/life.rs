@@ -64,10 +64,15 @@ async fn a_run_whose_process_died_goes_on_where_it_was() {
         let before = fixture.store.load(run).unwrap();
         fixture.engine.recover().unwrap();
         let shown = fixture.engine.settle(run).await.unwrap();
-        assert_eq!((shown.status, &shown.result), (RunStatus::Done, &expected.result));
+        assert_eq!(
+            (shown.status, &shown.result),
+            (RunStatus::Done, &expected.result)
+        );
         let after = fixture.store.load(run).unwrap();
         assert_eq!(after[..before.len()], before, "what was written stays");
-        let finished = after.iter().filter(|entry| entry.body.kind() == "call_finished");
+        let finished = after
+            .iter()
+            .filter(|entry| entry.body.kind() == "call_finished");
         assert_eq!(finished.count(), 4);
     }
 }
@@ -79,7 +84,10 @@ async fn a_cancel_ends_a_call_that_hangs() {
     fixture.engine.cancel(run, "local_cli").await.unwrap();
     let shown = fixture.engine.settle(run).await.unwrap();
     assert_eq!(shown.status, RunStatus::Cancelled);
-    assert!(shown.usage.estimated, "the broken call is booked as estimated");
+    assert!(
+        shown.usage.estimated,
+        "the broken call is booked as estimated"
+    );
     let error = fixture.engine.resume(run, "local_cli").await.unwrap_err();
     assert_eq!(error.code.as_str(), "run.not_resumable");
 }
@@ -93,28 +101,30 @@ async fn a_pause_lets_the_call_in_flight_finish_and_a_resume_goes_on() {
     assert_eq!((shown.status, shown.model_calls), (RunStatus::Paused, 1));
     assert!(shown.usage.output_tokens > 0);
     fixture.engine.resume(run, "local_cli").await.unwrap();
-    let mut standing = fixture.engine.settle(run).await.unwrap();
-    while !standing.status.is_ended() {
-        standing = fixture.engine.settle(run).await.unwrap();
-    }
+    let standing = fixture.engine.settle(run).await.unwrap();
     assert_eq!(standing.status, RunStatus::Done);
 }
 
 #[tokio::test]
 async fn the_day_is_one_budget_for_all_runs() {
-    let limit = MicroUsd(3_000);
+    let limit = MicroUsd(2_000);
     let fixture = Fixture::with_day_limit(ScriptedModel::new(Script::default()), Some(limit));
     let mut paused = 0;
     for _ in 0..6 {
         let shown = fixture.run(definition(3)).await;
-        let today = StopReason::Budget { which: BudgetLimit::DayMoney };
+        let today = StopReason::Budget {
+            which: BudgetLimit::DayMoney,
+        };
         if shown.stop_reason == Some(today) {
             paused += 1;
             assert_eq!(shown.status, RunStatus::Paused);
         }
         let spent = fixture.store.day_spent("2025-11-25").unwrap();
         assert!(spent.settled <= limit, "{}", spent.settled);
-        assert_eq!(fold_run(&fixture.store, shown.id).unwrap().ledger.reserved, MicroUsd::ZERO);
+        assert_eq!(
+            fold_run(&fixture.store, shown.id).unwrap().ledger.reserved,
+            MicroUsd::ZERO
+        );
     }
     assert!(paused > 0);
 }
@@ -124,22 +134,43 @@ async fn a_fork_goes_on_from_edited_words_and_leaves_its_parent_alone() {
     let fixture = Fixture::new(ScriptedModel::new(Script::default()));
     let parent = fixture.run(definition(2)).await;
     let entries = fixture.store.load(parent.id).unwrap();
-    let posted = entries.iter().find(|entry| entry.body.kind() == "message_posted").unwrap().seq;
-    let edit = Edited { replace: posted, edit: Edit::Text("Only rye bread.".into()) };
-    let fork = fixture.engine.fork(parent.id, posted, Some(edit), "local_cli").await.unwrap();
+    let posted = entries
+        .iter()
+        .find(|entry| entry.body.kind() == "message_posted")
+        .unwrap()
+        .seq;
+    let edit = Edited {
+        replace: posted,
+        edit: Edit::Text("Only rye bread.".into()),
+    };
+    let fork = fixture
+        .engine
+        .fork(parent.id, posted, Some(edit), "local_cli")
+        .await
+        .unwrap();
     assert_eq!(fixture.engine.view(fork).unwrap().status, RunStatus::Paused);
     fixture.engine.resume(fork, "local_cli").await.unwrap();
-    let mut shown = fixture.engine.settle(fork).await.unwrap();
-    while !shown.status.is_ended() {
-        shown = fixture.engine.settle(fork).await.unwrap();
-    }
+    let shown = fixture.engine.settle(fork).await.unwrap();
     assert_eq!(shown.steps[0].result.as_deref(), Some("Only rye bread."));
     assert_ne!(shown.result, parent.result);
     assert_eq!(fixture.engine.view(parent.id).unwrap(), parent);
-    let wrong = Edited { replace: 2, edit: Edit::Text("x".into()) };
-    let error = fixture.engine.fork(parent.id, posted, Some(wrong), "local_cli").await.unwrap_err();
+    let wrong = Edited {
+        replace: 2,
+        edit: Edit::Text("x".into()),
+    };
+    let error = fixture
+        .engine
+        .fork(parent.id, posted, Some(wrong), "local_cli")
+        .await
+        .unwrap_err();
     assert_eq!(error.code.as_str(), "usage.invalid");
-    assert!(fixture.engine.fork(parent.id, 10_000, None, "local_cli").await.is_err());
+    assert!(
+        fixture
+            .engine
+            .fork(parent.id, 10_000, None, "local_cli")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -148,7 +179,12 @@ async fn a_shutdown_keeps_what_was_answered_and_starts_nothing_more() {
     let run = fixture.start(definition(5)).await;
     fixture.engine.shutdown().await;
     let entries = fixture.store.load(run).unwrap();
-    let count = |kind: &str| entries.iter().filter(|entry| entry.body.kind() == kind).count();
+    let count = |kind: &str| {
+        entries
+            .iter()
+            .filter(|entry| entry.body.kind() == kind)
+            .count()
+    };
     assert_eq!((count("call_intended"), count("call_finished")), (1, 1));
     fixture.reopen().await;
     fixture.engine.recover().unwrap();
