@@ -47,7 +47,7 @@ impl Store {
             run: new.id,
             expected_seq: 0,
             entries: new.entries,
-            row: None,
+            row: Some(new.row.clone()),
             day: None,
         })?;
         let new = NewRunPrepared {
@@ -75,7 +75,7 @@ impl Store {
             run: new.id,
             expected_seq: new.fork_seq,
             entries: new.entries,
-            row: None,
+            row: Some(new.row.clone()),
             day: None,
         })?;
         let (id, from, row) = (new.id, (new.parent, new.fork_seq), new.row);

@@ -6,7 +6,7 @@ use bwana_types::id::{RunId, TaskId};
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
-use rusqlite::{CachedStatement, OptionalExtension, params};
+use rusqlite::{CachedStatement, params};
 
 use crate::blobs::{self, Stored};
 use crate::error::{Result, StoreError};
@@ -56,9 +56,18 @@ pub(crate) struct Head {
     pub(crate) seq: Seq,
     pub(crate) at: Timestamp,
     pub(crate) phase: Phase,
-    pub(crate) status: RunStatus,
+    pub(crate) stored: StoredRow,
     /// Money held back and not settled.
     pub(crate) reserved: Vec<Reservation>,
+}
+
+/// What stands in the run's row, so that it is written only when it changes: a page less in most commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredRow {
+    pub(crate) phase: Phase,
+    pub(crate) status: RunStatus,
+    /// `None`: not known, so the next one is written.
+    pub(crate) row: Option<RunRow>,
 }
 
 /// Which entries may still follow.
@@ -178,7 +187,7 @@ impl Prepared {
                 project(tx, append.run, &mut head, &mut books, entry)?;
             }
         }
-        runs::update(tx.db, &mut head, append.row.as_ref())?;
+        runs::update(tx.db, &mut head, append.row)?;
         tx.memory.keep_head(append.run, head);
         Ok(Appended {
             pos,
@@ -299,16 +308,4 @@ pub(crate) fn int(n: u64) -> i64 {
 /// A count from a column that only ever held one.
 pub(crate) fn count(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
-}
-
-/// The last entry of a run in the tables, if it has own ones.
-pub(crate) fn last_at(
-    db: &rusqlite::Connection,
-    run_no: i64,
-    seq: Seq,
-) -> Result<Option<Timestamp>> {
-    Ok(db
-        .prepare_cached("SELECT at_ms FROM journal WHERE run_no = ?1 AND seq = ?2")?
-        .query_row(params![run_no, int(seq)], |row| row.get(0).map(Timestamp))
-        .optional()?)
 }

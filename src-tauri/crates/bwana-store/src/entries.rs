@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use crate::append::{count, int};
 use crate::blobs;
 use crate::error::{Result, StoreError};
-use crate::runs::{Stretch, lineage};
+use crate::runs::{self, Stretch, lineage};
 
 pub(crate) const ENTRIES: &str = "SELECT seq, at_ms, path, kind, v, body, blob_no FROM journal \
      WHERE run_no = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4";
@@ -19,9 +19,7 @@ pub(crate) const ENTRIES: &str = "SELECT seq, at_ms, path, kind, v, body, blob_n
 /// # Errors
 /// [`StoreError::Damaged`] if an entry is missing or cannot be read.
 pub(crate) fn read(db: &Connection, run_no: i64, from: Seq, limit: usize) -> Result<Vec<Entry>> {
-    let head: i64 = db
-        .prepare_cached("SELECT head_seq FROM runs WHERE run_no = ?1")?
-        .query_row([run_no], |row| row.get(0))?;
+    let head = runs::head_seq(db, run_no)?;
     let mut reader = Reader {
         db,
         next: from.max(1),
@@ -29,7 +27,7 @@ pub(crate) fn read(db: &Connection, run_no: i64, from: Seq, limit: usize) -> Res
         // A whole journal in one allocation, but never on the word of a damaged count.
         entries: Vec::with_capacity(limit.min(usize::try_from(head).unwrap_or(0)).min(1 << 16)),
     };
-    for stretch in lineage(db, run_no, count(head))? {
+    for stretch in lineage(db, run_no, head)? {
         if stretch.to >= reader.next && reader.entries.len() < limit {
             reader.stretch(stretch, limit)?;
         }

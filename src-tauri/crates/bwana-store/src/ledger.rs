@@ -194,14 +194,14 @@ fn book(tx: &mut Tx<'_>, run_no: i64, call: Seq, day: i64, booking: Booking) -> 
     day_total(tx, day)?;
     tx.db
         .prepare_cached(
-            "INSERT INTO budget_ledger (run_no, call, day, reserved, settled, unpriced) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (run_no, call, day) DO UPDATE SET reserved = reserved + excluded.reserved, \
+            "INSERT INTO budget_ledger (day, run_no, call, reserved, settled, unpriced) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (day, run_no, call) DO UPDATE SET reserved = reserved + excluded.reserved, \
              settled = settled + excluded.settled, unpriced = unpriced + excluded.unpriced",
         )?
         .execute(params![
+            day,
             run_no,
             int(call),
-            day,
             booking.reserved,
             booking.settled,
             booking.unpriced
@@ -236,11 +236,18 @@ pub(crate) fn day_spent(db: &Connection, day: i64) -> Result<DaySpent> {
     })?)
 }
 
+/// Goes from day to day by the primary key and looks at the run's rows of each: the ledger has few days and a day may
+/// have many runs.
+pub(crate) const RESERVATIONS: &str = "WITH RECURSIVE days (day) AS ( \
+         SELECT min(day) FROM budget_ledger \
+         UNION ALL SELECT (SELECT min(l.day) FROM budget_ledger l WHERE l.day > days.day) FROM days \
+         WHERE days.day IS NOT NULL) \
+     SELECT l.call, l.day, l.reserved FROM days JOIN budget_ledger l ON l.day = days.day AND l.run_no = ?1 \
+     WHERE l.reserved > 0 ORDER BY l.call, l.day";
+
 /// What a run holds back, for a writer that does not remember it.
 pub(crate) fn reservations(db: &Connection, run_no: i64) -> Result<Vec<Reservation>> {
-    let mut statement = db.prepare_cached(
-        "SELECT call, day, reserved FROM budget_ledger WHERE run_no = ?1 AND reserved > 0 ORDER BY call, day",
-    )?;
+    let mut statement = db.prepare_cached(RESERVATIONS)?;
     let rows = statement.query_map([run_no], |row| {
         Ok(Reservation {
             call: count(row.get(0)?),

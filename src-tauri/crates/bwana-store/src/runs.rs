@@ -10,7 +10,7 @@ use bwana_types::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use crate::append::{Appended, Head, Phase, Prepared, count, int, last_at};
+use crate::append::{Appended, Head, Phase, Prepared, StoredRow, count, int};
 use crate::blobs::{self, Blob};
 use crate::error::{Result, StoreError};
 use crate::ledger;
@@ -213,25 +213,33 @@ pub(crate) fn create_fork(
         row,
     };
     let mut head = insert(tx.db, &run)?;
-    head.at = shared_at(tx.db, &lineage)?.unwrap_or_default();
+    head.at = last_at(tx.db, &lineage)?;
     prepared.write_behind(tx, head)
 }
 
 fn parent(db: &Connection, id: RunId) -> Result<Parent> {
-    db.prepare_cached(
-        "SELECT run_no, head_seq, definition_no, workflow, title FROM runs WHERE id = ?1",
-    )?
-    .query_row([id.to_string()], |row| {
-        Ok(Parent {
-            run_no: row.get(0)?,
-            head_seq: count(row.get(1)?),
-            definition_no: row.get(2)?,
-            workflow: row.get(3)?,
-            title: row.get(4)?,
-        })
-    })
-    .optional()?
-    .ok_or_else(|| not_found(id))
+    let run_no = run_no(db, id)?;
+    let head_seq = head_seq(db, run_no)?;
+    Ok(db
+        .prepare_cached("SELECT definition_no, workflow, title FROM runs WHERE run_no = ?1")?
+        .query_row([run_no], |row| {
+            Ok(Parent {
+                run_no,
+                head_seq,
+                definition_no: row.get(0)?,
+                workflow: row.get(1)?,
+                title: row.get(2)?,
+            })
+        })?)
+}
+
+/// The last entry of a run, counted with those it shares.
+pub(crate) fn head_seq(db: &Connection, run_no: i64) -> Result<Seq> {
+    Ok(db
+        .prepare_cached(
+            "SELECT coalesce((SELECT max(seq) FROM journal WHERE run_no = ?1), fork_seq) FROM runs WHERE run_no = ?1",
+        )?
+        .query_row([run_no], |row| row.get(0).map(count))?)
 }
 
 fn not_found(id: RunId) -> StoreError {
@@ -255,8 +263,8 @@ struct InsertRun<'a> {
 fn insert(db: &Connection, run: &InsertRun<'_>) -> Result<Head> {
     let inserted = db
         .prepare_cached(
-            "INSERT INTO runs (id, parent_no, fork_seq, definition_no, workflow, title, created_at, updated_at, \
-             head_seq, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?3, ?8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO runs (id, parent_no, fork_seq, definition_no, workflow, title, created_at, status) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             run.id.to_string(),
@@ -274,38 +282,38 @@ fn insert(db: &Connection, run: &InsertRun<'_>) -> Result<Head> {
             run.id
         )));
     }
-    let mut head = Head {
+    Ok(Head {
         run_no: db.last_insert_rowid(),
         seq: run.fork_seq,
         at: Timestamp::default(),
         phase: Phase::Open,
-        status: run.row.status,
+        stored: StoredRow {
+            phase: Phase::Open,
+            status: run.row.status,
+            row: None,
+        },
         reserved: Vec::new(),
-    };
-    update(db, &mut head, Some(run.row))?;
-    Ok(head)
+    })
 }
 
-/// Writes the head and, if given, what the engine says of the run. Columns with an index are left alone unless they
-/// change: setting one to the value it has still rewrites the index.
-pub(crate) fn update(db: &Connection, head: &mut Head, row: Option<&RunRow>) -> Result<()> {
-    let seq = int(head.seq);
-    let phase = head.phase as i64;
-    let Some(row) = row else {
-        db.prepare_cached("UPDATE runs SET head_seq = ?2, updated_at = max(updated_at, ?3), phase = ?4 WHERE run_no = ?1")?
-            .execute(params![head.run_no, seq, head.at.0, phase])?;
+/// Writes the run's row where it changes. Columns with an index are written apart: setting one to the value it has still
+/// rewrites the index.
+pub(crate) fn update(db: &Connection, head: &mut Head, row: Option<RunRow>) -> Result<()> {
+    if head.phase != head.stored.phase {
+        db.prepare_cached("UPDATE runs SET phase = ?2 WHERE run_no = ?1")?
+            .execute(params![head.run_no, head.phase as i64])?;
+        head.stored.phase = head.phase;
+    }
+    let Some(row) = row.filter(|row| head.stored.row.as_ref() != Some(row)) else {
         return Ok(());
     };
     db.prepare_cached(
-        "UPDATE runs SET head_seq = ?2, updated_at = max(updated_at, ?3), phase = ?4, input_tokens = ?5, \
-         output_tokens = ?6, cached_tokens = ?7, reasoning_tokens = ?8, usage_estimated = ?9, cost = ?10, \
-         cost_unknown = ?11, step = ?12, steps_done = ?13, steps_total = ?14, stop_reason = ?15 WHERE run_no = ?1",
+        "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cached_tokens = ?4, reasoning_tokens = ?5, \
+         usage_estimated = ?6, cost = ?7, cost_unknown = ?8, step = ?9, steps_done = ?10, steps_total = ?11, \
+         stop_reason = ?12 WHERE run_no = ?1",
     )?
     .execute(params![
         head.run_no,
-        seq,
-        head.at.0,
-        phase,
         int(row.usage.input_tokens),
         int(row.usage.output_tokens),
         int(row.usage.cached_tokens),
@@ -318,11 +326,12 @@ pub(crate) fn update(db: &Connection, head: &mut Head, row: Option<&RunRow>) -> 
         row.steps_total,
         reason_text(row.stop_reason.as_ref())?,
     ])?;
-    if row.status != head.status {
+    if row.status != head.stored.status {
         db.prepare_cached("UPDATE runs SET status = ?2 WHERE run_no = ?1")?
             .execute(params![head.run_no, row.status.as_str()])?;
-        head.status = row.status;
+        head.stored.status = row.status;
     }
+    head.stored.row = Some(row);
     Ok(())
 }
 
@@ -335,33 +344,27 @@ fn reason_text(reason: Option<&StopReason>) -> Result<Option<String>> {
 
 /// The head of a run the writer does not remember.
 pub(crate) fn head(db: &Connection, id: RunId) -> Result<Head> {
-    let row = db
-        .prepare_cached("SELECT run_no, head_seq, fork_seq, phase, status FROM runs WHERE id = ?1")?
-        .query_row([id.to_string()], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                count(row.get(1)?),
-                count(row.get(2)?),
-                row.get::<_, i64>(3)?,
-                row.get::<_, String>(4)?,
-            ))
-        })
-        .optional()?;
-    let (run_no, seq, fork_seq, phase, status) = row.ok_or_else(|| not_found(id))?;
-    let at = if seq > fork_seq {
-        last_at(db, run_no, seq)?
-            .ok_or_else(|| StoreError::damaged(format!("run {id} lacks its last entry {seq}")))?
-    } else {
-        shared_at(db, &lineage(db, run_no, seq)?)?.unwrap_or_default()
-    };
+    let run_no = run_no(db, id)?;
+    let (phase, status) = db
+        .prepare_cached("SELECT phase, status FROM runs WHERE run_no = ?1")?
+        .query_row([run_no], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
+    let phase = Phase::from_number(phase)
+        .ok_or_else(|| StoreError::damaged(format!("run {id} has phase {phase}")))?;
+    let status = status_of(&status)
+        .ok_or_else(|| StoreError::damaged(format!("run {id} has status '{status}'")))?;
+    let seq = head_seq(db, run_no)?;
     Ok(Head {
         run_no,
         seq,
-        at,
-        phase: Phase::from_number(phase)
-            .ok_or_else(|| StoreError::damaged(format!("run {id} has phase {phase}")))?,
-        status: status_of(&status)
-            .ok_or_else(|| StoreError::damaged(format!("run {id} has status '{status}'")))?,
+        at: last_at(db, &lineage(db, run_no, seq)?)?,
+        phase,
+        stored: StoredRow {
+            phase,
+            status,
+            row: None,
+        },
         reserved: ledger::reservations(db, run_no)?,
     })
 }
@@ -404,11 +407,16 @@ pub(crate) fn lineage(db: &Connection, run_no: i64, to: Seq) -> Result<Vec<Stret
 }
 
 /// When the last entry of `lineage` was written.
-fn shared_at(db: &Connection, lineage: &[Stretch]) -> Result<Option<Timestamp>> {
-    match lineage.last() {
-        Some(stretch) => last_at(db, stretch.run_no, stretch.to),
-        None => Ok(None),
-    }
+fn last_at(db: &Connection, lineage: &[Stretch]) -> Result<Timestamp> {
+    let Some(last) = lineage.last() else {
+        return Ok(Timestamp::default());
+    };
+    db.prepare_cached("SELECT at_ms FROM journal WHERE run_no = ?1 AND seq = ?2")?
+        .query_row(params![last.run_no, int(last.to)], |row| {
+            row.get(0).map(Timestamp)
+        })
+        .optional()?
+        .ok_or_else(|| StoreError::damaged(format!("entry {} of a run is missing", last.to)))
 }
 
 pub(crate) fn status_of(text: &str) -> Option<RunStatus> {
@@ -420,7 +428,9 @@ pub(crate) fn status_of(text: &str) -> Option<RunStatus> {
 macro_rules! select_runs {
     ($rest:literal) => {
         concat!(
-            "SELECT r.id, p.id, r.fork_seq, b.hash, r.workflow, r.title, r.created_at, r.updated_at, r.head_seq, \
+            "SELECT r.id, p.id, r.fork_seq, b.hash, r.workflow, r.title, r.created_at, \
+             coalesce((SELECT j.at_ms FROM journal j WHERE j.run_no = r.run_no ORDER BY j.seq DESC LIMIT 1), \
+             r.created_at), coalesce((SELECT max(j.seq) FROM journal j WHERE j.run_no = r.run_no), r.fork_seq), \
              r.hidden, r.status, r.stop_reason, r.input_tokens, r.output_tokens, r.cached_tokens, \
              r.reasoning_tokens, r.usage_estimated, r.cost, r.cost_unknown, r.step, r.steps_done, r.steps_total \
              FROM runs r LEFT JOIN runs p ON p.run_no = r.parent_no JOIN blobs b ON b.blob_no = r.definition_no ",

@@ -2,9 +2,11 @@
 -- Times are Unix milliseconds UTC, money is micro-USD, hashes are the 32 bytes of a BLAKE3.
 
 -- One row a run: what lists show. A projection of the journal, written in the transaction of the entries it follows
--- from, except `hidden`, which only a person sets.
+-- from, except `hidden`, which only a person sets. The last entry's seq and time are not repeated here: they stand at the
+-- end of the run's index in `journal`, and most commits then leave this page alone. AUTOINCREMENT, because the ledger
+-- keeps the numbers of deleted runs.
 CREATE TABLE runs (
-    run_no INTEGER PRIMARY KEY,
+    run_no INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     -- A fork shares its parent's entries 1..fork_seq and has its own from fork_seq + 1.
     parent_no INTEGER REFERENCES runs (run_no),
@@ -13,8 +15,6 @@ CREATE TABLE runs (
     workflow TEXT NOT NULL,
     title TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    head_seq INTEGER NOT NULL,
     -- 0 open, 1 after run_stopping, 2 after run_ended: which entries may still follow.
     phase INTEGER NOT NULL DEFAULT 0,
     status TEXT NOT NULL,
@@ -38,10 +38,11 @@ CREATE INDEX runs_by_parent ON runs (parent_no) WHERE parent_no IS NOT NULL;
 CREATE INDEX runs_by_tail ON runs (substr(id, -4));
 
 -- The record. `pos` is one order over all runs and never used twice, so it is the cursor of the change feed. It is given
--- out by the writer (see kv 'pos_floor'): AUTOINCREMENT would promise the same and dirty one more page a commit.
+-- out by the writer (see kv 'pos_floor'): AUTOINCREMENT would promise the same and dirty one more page a commit. A
+-- foreign key to `runs` would cost a search an entry; the writer has the run at hand, and `verify` looks for orphans.
 CREATE TABLE journal (
     pos INTEGER PRIMARY KEY,
-    run_no INTEGER NOT NULL REFERENCES runs (run_no),
+    run_no INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     path TEXT NOT NULL,
@@ -79,18 +80,18 @@ CREATE TABLE human_tasks (
 CREATE INDEX human_tasks_by_status ON human_tasks (status, task_no);
 CREATE INDEX human_tasks_by_tail ON human_tasks (substr(id, -4));
 
--- One row a call and day that holds back or cost money. `day` is 20261125.
+-- One row a call and day that holds back or cost money; `day` is 20261125. By day first: the day's sum is one stretch,
+-- and a day's rows share their pages. Kept when a run is deleted: the money stays spent.
 CREATE TABLE budget_ledger (
-    run_no INTEGER NOT NULL REFERENCES runs (run_no),
-    call INTEGER NOT NULL,
     day INTEGER NOT NULL,
+    run_no INTEGER NOT NULL,
+    call INTEGER NOT NULL,
     reserved INTEGER NOT NULL,
     settled INTEGER NOT NULL,
     -- Attempts whose price nobody knows: their money is in neither sum.
     unpriced INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (run_no, call, day)
+    PRIMARY KEY (day, run_no, call)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX budget_ledger_by_day ON budget_ledger (day);
 
 -- Files in a run's artifact folder, as its journal last described them.
 CREATE TABLE artifacts (
