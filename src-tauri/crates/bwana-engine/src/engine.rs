@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bwana_store::{DayLimit, NewFork, NewRun, RunFilter, Store};
+use bwana_store::{Append, DayLimit, NewFork, NewRun, RunFilter, Store};
 use bwana_tools::{Egress, Registry};
 use bwana_types::definition::{Definition, RunLimits};
 use bwana_types::entry::{Draft, Edit, Edited, Entry, RunCreated, RunForked, Seq};
@@ -14,7 +14,7 @@ use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::task::{DecidedBy, Verdict};
 use bwana_types::time::Clock;
-use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply};
+use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply, decide};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
@@ -178,7 +178,7 @@ impl Engine {
     pub fn watch(&self, run: RunId, from: Seq) -> Result<Watch, ApiError> {
         let feed = self.live().get(&run).map(|live| Arc::clone(&live.feed));
         // Subscribed first, read second: nothing falls between.
-        let events = feed.as_ref().map(|feed| feed.subscribe());
+        let events = feed.as_ref().and_then(|feed| feed.subscribe());
         let from = from.max(1);
         let told = feed.map_or(Seq::MAX, |feed| feed.told());
         let mut backlog = self
@@ -302,9 +302,10 @@ impl Engine {
             return Err(EngineError::AlreadyDecided(task).into());
         }
         let state = load::fold_run(&self.shared.store, found.run)?;
-        if state.is_ended() && verdict == Verdict::SendAgain {
-            let why = String::from("the run has ended, so nothing is sent any more");
-            return Err(EngineError::WrongAnswer { task, why }.into());
+        if state.is_ended() {
+            return Ok(self
+                .settle_after_the_end(state, task, found.seq, verdict, by)
+                .await?);
         }
         self.ensure_live_from(found.run, state);
         let changed = self
@@ -322,6 +323,48 @@ impl Engine {
         } else {
             Err(EngineError::AlreadyDecided(task).into())
         }
+    }
+
+    /// What may have happened stays a question after the run has ended; the answer is recorded, and nothing acts on it.
+    async fn settle_after_the_end(
+        &self,
+        mut state: RunState,
+        task: TaskId,
+        seq: Seq,
+        verdict: Verdict,
+        by: DecidedBy,
+    ) -> Result<(), EngineError> {
+        if verdict == Verdict::SendAgain {
+            let why = String::from("the run has ended, so nothing is sent any more");
+            return Err(EngineError::WrongAnswer { task, why });
+        }
+        let expected_seq = state.head;
+        let mut entries = Vec::new();
+        for draft in decide(
+            &state,
+            Input::Decided {
+                task: seq,
+                verdict,
+                by,
+            },
+        ) {
+            let entry = draft.at(state.head + 1, self.shared.clock.now().max(state.now));
+            apply(&mut state, &entry);
+            entries.push(entry);
+        }
+        if entries.is_empty() {
+            return Err(EngineError::AlreadyDecided(task));
+        }
+        let row = Some(load::row(&state));
+        let append = Append {
+            run: state.run,
+            expected_seq,
+            entries,
+            row,
+            day: None,
+        };
+        let appended = self.shared.store.append(append).await?;
+        Ok(self.shared.store.barrier(appended.pos).await?)
     }
 
     /// A new run that shares the journal of `run` up to entry `at`, with an optional edit. It stands still until it is
@@ -518,12 +561,20 @@ impl Engine {
             .map(|live| live.inbox.clone())
             .ok_or(EngineError::ShuttingDown)?;
         let (reply, answer) = oneshot::channel();
-        inbox
-            .send(Command::Input(input, reply))
-            .await
-            .map_err(|_| EngineError::ShuttingDown)?;
-        // The task may end between the two, having written everything it had to: the input came too late.
-        answer.await.unwrap_or(Ok(false))
+        if inbox.send(Command::Input(input, reply)).await.is_ok()
+            && let Ok(changed) = answer.await
+        {
+            return changed;
+        }
+        // The task ended between the two: the input came too late.
+        let state = load::fold_run(&self.shared.store, run)?;
+        if state.is_ended() {
+            return Err(EngineError::Ended {
+                run,
+                status: state.status().as_str(),
+            });
+        }
+        Err(EngineError::ShuttingDown)
     }
 }
 

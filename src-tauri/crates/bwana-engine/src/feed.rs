@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bwana_types::entry::{Entry, Seq};
 use bwana_types::status::RunStatus;
@@ -49,7 +49,8 @@ pub(crate) struct Standing {
 /// Shared between a run's task and its readers.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    events: broadcast::Sender<RunEvent>,
+    /// `None` once the run's task is gone.
+    events: Mutex<Option<broadcast::Sender<RunEvent>>>,
     standing: watch::Sender<Standing>,
     partials: Mutex<HashMap<Seq, Partial>>,
     /// The last entry that was told.
@@ -72,7 +73,7 @@ impl Feed {
         };
         Self {
             told: AtomicU64::new(state.head),
-            events: broadcast::Sender::new(EVENTS_BEHIND_MAX),
+            events: Mutex::new(Some(broadcast::Sender::new(EVENTS_BEHIND_MAX))),
             standing: watch::Sender::new(standing),
             partials: Mutex::default(),
         }
@@ -80,8 +81,7 @@ impl Feed {
 
     pub(crate) fn publish(&self, entry: Arc<Entry>) {
         self.told.store(entry.seq, Ordering::Release);
-        // Nobody listening is no mistake.
-        let _ = self.events.send(RunEvent::Entry(entry));
+        self.send(|| RunEvent::Entry(entry));
     }
 
     pub(crate) fn told(&self) -> Seq {
@@ -100,8 +100,27 @@ impl Feed {
         self.standing.subscribe()
     }
 
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<RunEvent> {
-        self.events.subscribe()
+    /// `None` if nothing will happen any more.
+    pub(crate) fn subscribe(&self) -> Option<broadcast::Receiver<RunEvent>> {
+        self.events().as_ref().map(broadcast::Sender::subscribe)
+    }
+
+    /// The run's task is gone: readers are told so.
+    pub(crate) fn close(&self) {
+        self.events().take();
+    }
+
+    /// Nobody listening is no mistake.
+    fn send(&self, event: impl FnOnce() -> RunEvent) {
+        if let Some(events) = self.events().as_ref()
+            && events.receiver_count() > 0
+        {
+            let _ = events.send(event());
+        }
+    }
+
+    fn events(&self) -> MutexGuard<'_, Option<broadcast::Sender<RunEvent>>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a piece of a call's text and tells readers.
@@ -128,17 +147,14 @@ impl Feed {
             }
             offset as u64
         };
-        if self.events.receiver_count() > 0 {
-            let (path, agent) = (Arc::clone(path), Arc::clone(agent));
-            let _ = self.events.send(RunEvent::Text {
-                call,
-                attempt,
-                path,
-                agent,
-                offset,
-                text: piece.into(),
-            });
-        }
+        self.send(|| RunEvent::Text {
+            call,
+            attempt,
+            path: Arc::clone(path),
+            agent: Arc::clone(agent),
+            offset,
+            text: piece.into(),
+        });
     }
 
     /// A call is over: its text stands in the journal now.

@@ -99,7 +99,7 @@ async fn ask_model(
     };
     let outcome = tokio::select! {
         biased;
-        () = cancel.cancelled() => return CallDone::Cancelled,
+        () = cancel.cancelled() => return CallDone::Cancelled { partial: None },
         outcome = provider.complete(request, &mut sink) => outcome,
     };
     match outcome {
@@ -193,7 +193,7 @@ async fn use_tool(shared: &Shared, job: ToolJob, barrier: Option<i64>) -> CallDo
                 why: error.to_string(),
             }
         }
-        Err(ToolError::Cancelled { .. }) => CallDone::Cancelled,
+        Err(ToolError::Cancelled { .. }) => CallDone::Cancelled { partial: None },
         Err(error) => {
             let timeout = matches!(error, ToolError::Timeout { .. });
             CallDone::ToolFailed {

@@ -13,7 +13,7 @@ use bwana_types::fault::fault_point;
 use bwana_types::money::MicroUsd;
 use bwana_types::time::Timestamp;
 use bwana_workflow::machine::{
-    CallStatus, Input, Obligation, Phase, RunState, apply, decide, outstanding,
+    CallDone, CallStatus, Input, Obligation, Phase, RunState, apply, decide, outstanding,
 };
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -92,6 +92,11 @@ impl RunTask {
 
     /// Works until the run is over, the engine drains, or the journal cannot be written.
     pub(crate) async fn work(mut self, first: Input) {
+        self.work_on(first).await;
+        self.feed.close();
+    }
+
+    async fn work_on(&mut self, first: Input) {
         if let Err(error) = self.take(first).await {
             self.fail(error);
             return;
@@ -335,8 +340,11 @@ impl RunTask {
         tokio::select! {
             biased;
             command = self.inbox.recv() => command.map_or(Event::Orphaned, Event::Command),
-            Some((call, number, done)) = self.attempts.next() => {
+            Some((call, number, mut done)) = self.attempts.next() => {
                 self.flying.remove(&(call, number));
+                if let CallDone::Cancelled { partial } = &mut done {
+                    *partial = self.feed.partial(call, 0).map(|(text, _)| text.into());
+                }
                 self.feed.forget(call);
                 Event::Input(Input::CallDone { call, done })
             }

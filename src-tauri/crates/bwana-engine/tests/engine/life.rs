@@ -107,7 +107,7 @@ async fn a_pause_lets_the_call_in_flight_finish_and_a_resume_goes_on() {
 
 #[tokio::test]
 async fn the_day_is_one_budget_for_all_runs() {
-    let limit = MicroUsd(2_000);
+    let limit = MicroUsd(1_300);
     let fixture = Fixture::with_day_limit(ScriptedModel::new(Script::default()), Some(limit));
     let mut paused = 0;
     for _ in 0..6 {

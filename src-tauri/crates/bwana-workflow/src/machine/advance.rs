@@ -143,7 +143,13 @@ fn running(state: &RunState) -> Option<Draft> {
             _ => return step_next(state, &Place::top(at)),
         }
     }
-    state.result_file.as_ref().map(|_| {
+    // The losers of a race may still be in flight; a run ends when nothing is.
+    let in_flight = state
+        .calls
+        .values()
+        .any(|call| call.status == CallStatus::InFlight);
+    let saved = state.result_file.is_some();
+    (saved && !in_flight).then(|| {
         Draft::new(
             "",
             RunEnded {
@@ -342,6 +348,10 @@ fn chat_next(state: &RunState, place: &Place, step: &StepState, chat: &ChatDef) 
                 },
             ));
         }
+    }
+    // While a choice is being made, a condition of time or money may begin to hold: it is looked at afterwards.
+    if step.selecting.calling.is_some() {
+        return None;
     }
     if let Some(why) = end_of_chat(state, step, chat) {
         let message = step.turns.last().and_then(|turn| turn.said.as_ref())?.seq;

@@ -26,6 +26,10 @@ use super::state::{
 
 /// Changes `state` by one entry.
 pub fn apply(state: &mut RunState, entry: &Entry) {
+    let stood_still = matches!(state.phase, Phase::Paused(_)) || state.waits_for_person();
+    if stood_still || matches!(entry.body, Body::CallInterrupted(_)) {
+        state.idle_ms = state.idle_ms.saturating_add(entry.at.ms_since(state.now));
+    }
     state.head = entry.seq;
     state.now = state.now.max(entry.at);
     let place = Place::find(&state.definition, &entry.path);

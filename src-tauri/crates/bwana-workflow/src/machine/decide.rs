@@ -90,7 +90,10 @@ pub enum CallDone {
     ToolUncertain {
         why: String,
     },
-    Cancelled,
+    /// It was let go; `partial` is what had been said until then.
+    Cancelled {
+        partial: Option<Arc<str>>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -268,7 +271,7 @@ fn call_done(state: &RunState, seq: Seq, call: &CallState, done: CallDone) -> Dr
             Draft::new(path, CallUncertain { call: seq, why })
         }
         CallDone::ToolUncertain { why } => Draft::new(path, tool_failed(CallErrorClass::Tool, why)),
-        CallDone::Cancelled => cancelled(state, seq, call),
+        CallDone::Cancelled { partial } => cancelled(state, seq, call, partial),
     }
 }
 
@@ -483,10 +486,10 @@ fn give_up(state: &RunState, seq: Seq, call: &CallState) -> Option<Draft> {
             CallUncertain { call: seq, why },
         ));
     }
-    Some(cancelled(state, seq, call))
+    Some(cancelled(state, seq, call, None))
 }
 
-fn cancelled(state: &RunState, seq: Seq, call: &CallState) -> Draft {
+fn cancelled(state: &RunState, seq: Seq, call: &CallState, partial: Option<Arc<str>>) -> Draft {
     let (usage, cost) = lost(state, call);
     let failed = CallFailed {
         call: seq,
@@ -496,7 +499,7 @@ fn cancelled(state: &RunState, seq: Seq, call: &CallState) -> Draft {
             status: None,
             request_id: None,
         },
-        partial: None,
+        partial,
         usage,
         cost,
         retry_at: None,

@@ -76,10 +76,15 @@ pub fn outstanding(state: &RunState) -> Vec<Obligation> {
     if state.result_file.is_none() && state.steps.iter().all(StepState::succeeded) {
         obligations.push(Obligation::SaveResult);
     }
-    if let Some(elapsed) = state.limits.elapsed_ms {
-        obligations.push(Obligation::Deadline {
-            at: Timestamp(state.created_at.0.saturating_add(elapsed)),
-        });
+    if let Some(elapsed) = state.limits.elapsed_ms
+        && !state.waits_for_person()
+    {
+        let at = state
+            .created_at
+            .0
+            .saturating_add(elapsed)
+            .saturating_add(state.idle_ms);
+        obligations.push(Obligation::Deadline { at: Timestamp(at) });
     }
     obligations
 }

@@ -33,6 +33,8 @@ pub struct RunState {
     /// `at` of the last entry applied: the machine's only clock.
     pub now: Timestamp,
     pub created_at: Timestamp,
+    /// Time in which the run stood still: paused, waiting for a person, or without a process. No limit counts it.
+    pub idle_ms: i64,
     pub phase: Phase,
     /// In the order of the definition.
     pub steps: Vec<StepState>,
@@ -190,6 +192,7 @@ impl RunState {
             head: entry.seq,
             now: entry.at,
             created_at: entry.at,
+            idle_ms: 0,
             phase: Phase::Running,
             steps,
             calls: BTreeMap::new(),

@@ -164,7 +164,7 @@ impl Driver {
                 Obligation::Abandon { call } => {
                     self.take(Input::CallDone {
                         call,
-                        done: CallDone::Cancelled,
+                        done: CallDone::Cancelled { partial: None },
                     });
                     return true;
                 }

@@ -188,7 +188,7 @@ fn an_agent_that_repeats_itself_is_warned_then_stopped() {
 fn a_result_nobody_waits_for_changes_nothing() {
     let mut driver = driver(&["look"]);
     driver.run();
-    let done = bwana_workflow::machine::CallDone::Cancelled;
+    let done = bwana_workflow::machine::CallDone::Cancelled { partial: None };
     assert_eq!(driver.take(Input::CallDone { call: 4, done }), 0);
     driver.check();
 }
