@@ -1,2 +1,6 @@
-//! Build script of the desktop shell. Without the `desktop` feature there is nothing to prepare.
-fn main() {}
+//! Build script of the shell. There is nothing to prepare until there is a window: then it hands `tauri.conf.json` and
+//! `src-tauri/capabilities/` to the window system's own build step.
+
+fn main() {
+    println!("cargo::rerun-if-changed=src-tauri/build.rs");
+}

@@ -1,0 +1,52 @@
+//! Calls of cargo, with the one feature selection that everything shares, so that nothing is compiled twice.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context;
+use serde_json::Value;
+
+/// The cargo that runs us, at the root of the workspace.
+pub fn command() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(crate::root());
+    // Set for us by the outer cargo; an inner one would take them for its own.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Where cargo puts what it builds.
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || crate::root().join("target"),
+        |folder| crate::root().join(folder),
+    )
+}
+
+/// Where the development build puts its programs.
+pub fn programs() -> PathBuf {
+    target_folder().join("debug")
+}
+
+/// Whether a package of this workspace has a feature.
+///
+/// # Errors
+/// If cargo cannot read the workspace.
+pub fn has_feature(package: &str, feature: &str) -> anyhow::Result<bool> {
+    let output = command()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("cannot run cargo metadata")?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let found = packages.iter().find(|found| found["name"] == package);
+    Ok(found.is_some_and(|found| found["features"].get(feature).is_some()))
+}
