@@ -1,1 +1,41 @@
-//! The application boundary: one command table over everything below.
+//! The application boundary: one command table over everything below, one place that decides who may do what, and the
+//! only crate that puts the parts together.
+//!
+//! A host (the command line, the desktop app, the gateway) opens an [`App`] and calls commands of the [`command`] table,
+//! in process or over the owner's [`socket`]. Nothing here knows a terminal or a window, and nothing makes sentences of
+//! codes.
+
+pub mod app;
+mod book;
+pub mod budget;
+pub mod caller;
+pub mod command;
+pub mod data;
+pub mod definitions;
+pub mod doctor;
+pub mod egress;
+pub mod events;
+pub mod export;
+mod hub;
+mod local;
+pub mod models;
+pub mod providers;
+mod quiet;
+mod record;
+pub mod replay;
+pub mod runs;
+mod shape;
+#[cfg(unix)]
+pub mod socket;
+pub mod tasks;
+pub mod tools;
+mod unattended;
+mod view;
+
+pub use app::{App, HostOptions, Mode};
+pub use caller::{Caller, Permission};
+pub use command::{COMMANDS, Command, CommandInfo, Ctx, Needs};
+pub use events::{Event, Events};
+pub use record::{BadRecord, Record};
+pub use shape::{Dollars, Time};
+pub use view::{ArtifactShown, ForkedFrom, LimitsShown, RunLine, RunShown, StepShown};

@@ -1,0 +1,354 @@
+//! The assembly: store, engine, tools, models and settings of one data folder, put together once. The only place where
+//! the parts meet; what can be done with them stands in the command table.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bwana_config::{Settings, SettingsFile};
+use bwana_engine::{Deps, Engine, Options};
+use bwana_store::{ARTIFACTS_DIR, RunFilter, Store, StoreError};
+use bwana_tools::{Egress, EgressSettings, Registry, builtin};
+use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::id::{IdSource, RunId, TaskId};
+use bwana_types::secret::SecretSource;
+use bwana_types::time::Clock;
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+use crate::book::{self, Book};
+use crate::caller::Caller;
+use crate::hub::Hub;
+
+/// What a host brings: where the data is, and the outside world.
+#[derive(Clone)]
+pub struct HostOptions {
+    /// The data folder; it need not exist.
+    pub home: PathBuf,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdSource>,
+    pub secrets: Arc<dyn SecretSource>,
+    /// Nobody is there to answer: what needs a person is denied.
+    pub unattended: bool,
+}
+
+/// How much of the data folder a process takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads beside anybody; takes no lock, starts nothing, makes nothing.
+    Read,
+    /// Holds the lock for one command and drives only the runs it names.
+    Drive,
+    /// Holds the lock, takes over every unfinished run and serves others.
+    Own,
+}
+
+/// One data folder, opened. A clone is the same one.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    host: HostOptions,
+    mode: Mode,
+    /// `None`: nothing was ever stored, and this process only reads.
+    store: Option<Store>,
+    settings: SettingsFile,
+    tools: OnceLock<Registry>,
+    hub: Arc<Hub>,
+    engine: Option<Engine>,
+    /// Imports one after the other.
+    importing: Mutex<()>,
+    /// Work of ours that must end before the store closes.
+    tracker: TaskTracker,
+}
+
+impl App {
+    /// Opens the data folder. With [`Mode::Own`] every unfinished run is taken over.
+    ///
+    /// # Errors
+    /// If the settings cannot be read, another process owns the folder, or the database cannot be used.
+    pub fn open(host: HostOptions, mode: Mode) -> Result<Self, ApiError> {
+        let settings = SettingsFile::open(&host.home)?;
+        let store = match mode {
+            Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
+                Ok(store) => Some(store),
+                Err(StoreError::NoDatabase { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+            Mode::Drive | Mode::Own => {
+                Some(Store::open_owner(&host.home, Arc::clone(&host.clock))?)
+            }
+        };
+        let hub = Arc::new(Hub::new(
+            &host.home,
+            settings.clone(),
+            Arc::clone(&host.secrets),
+        ));
+        let tools = OnceLock::new();
+        let engine = match (&store, mode) {
+            (Some(store), Mode::Drive | Mode::Own) => {
+                let _ = tools.set(registry()?);
+                let registry = tools.get().cloned().unwrap_or_default();
+                Some(engine(&host, store, &settings.current(), registry, &hub)?)
+            }
+            _ => None,
+        };
+        let app = Self {
+            inner: Arc::new(Inner {
+                host,
+                mode,
+                store,
+                settings,
+                tools,
+                hub,
+                engine,
+                importing: Mutex::new(()),
+                tracker: TaskTracker::new(),
+            }),
+        };
+        if mode == Mode::Own {
+            app.engine()?.recover()?;
+        }
+        Ok(app)
+    }
+
+    /// Lets what is in flight settle for two seconds, makes everything durable and gives the folder free.
+    ///
+    /// # Errors
+    /// If the last writes fail.
+    pub async fn close(&self) -> Result<(), ApiError> {
+        if let Some(engine) = &self.inner.engine {
+            engine.shutdown().await;
+        }
+        self.inner.tracker.close();
+        self.inner.tracker.wait().await;
+        self.inner.hub.close().await;
+        if let Some(store) = &self.inner.store {
+            store.close().await?;
+        }
+        Ok(())
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.inner.host.home
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    /// Runs that are being worked on here.
+    pub fn live_runs(&self) -> Vec<RunId> {
+        let engine = self.inner.engine.as_ref();
+        engine.map(Engine::live_runs).unwrap_or_default()
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.current()
+    }
+
+    pub(crate) fn settings_file(&self) -> &SettingsFile {
+        &self.inner.settings
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.host.clock
+    }
+
+    pub(crate) fn ids(&self) -> &Arc<dyn IdSource> {
+        &self.inner.host.ids
+    }
+
+    pub(crate) fn secrets(&self) -> &Arc<dyn SecretSource> {
+        &self.inner.host.secrets
+    }
+
+    pub(crate) fn is_unattended(&self) -> bool {
+        self.inner.host.unattended
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.inner.hub
+    }
+
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.inner.tracker
+    }
+
+    /// The database, if there is one.
+    pub(crate) fn store(&self) -> Result<&Store, ApiError> {
+        self.inner.store.as_ref().ok_or_else(|| {
+            StoreError::NoDatabase {
+                home: self.home().to_owned(),
+            }
+            .into()
+        })
+    }
+
+    pub(crate) fn maybe_store(&self) -> Option<&Store> {
+        self.inner.store.as_ref()
+    }
+
+    /// The database, to write.
+    pub(crate) fn owner(&self) -> Result<&Store, ApiError> {
+        match &self.inner.store {
+            Some(store) if store.is_owner() => Ok(store),
+            _ => Err(ApiError::new(
+                ErrorCode::Internal,
+                "this process reads the data folder and was asked to change it",
+            )),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Result<&Engine, ApiError> {
+        self.inner.engine.as_ref().ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::Internal,
+                "this process reads the data folder and was asked to work",
+            )
+        })
+    }
+
+    /// Whether a run is being worked on in this process.
+    pub(crate) fn is_live(&self, run: RunId) -> bool {
+        self.engine_of_live(run).is_some()
+    }
+
+    pub(crate) fn engine_of_live(&self, run: RunId) -> Option<&Engine> {
+        let engine = self.inner.engine.as_ref()?;
+        engine.live_runs().contains(&run).then_some(engine)
+    }
+
+    /// # Errors
+    /// If this process holds the folder for one command only, which ends without waiting for other people's runs.
+    pub(crate) fn check_takes_runs(&self, caller: Caller) -> Result<(), ApiError> {
+        self.owner()?;
+        if self.mode() == Mode::Drive && caller != Caller::LocalCli {
+            let message = format!(
+                "the data folder {} is in use by another command (process {})",
+                self.home().display(),
+                std::process::id()
+            );
+            return Err(ApiError::new(ErrorCode::HomeInUse, message).with_hint(
+                "Wait for it to end, or keep `bwana serve --no-gateway` running and start everything through that.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The agents and workflows there are; changed files of the data folder are taken over first.
+    pub(crate) async fn book(&self) -> Result<Book, ApiError> {
+        let _one = self.inner.importing.lock().await;
+        book::open(self.maybe_store(), self.home(), &self.tool_names()).await
+    }
+
+    pub(crate) fn tools(&self) -> Result<&Registry, ApiError> {
+        if let Some(tools) = self.inner.tools.get() {
+            return Ok(tools);
+        }
+        let tools = registry()?;
+        Ok(self.inner.tools.get_or_init(|| tools))
+    }
+
+    pub(crate) fn tool_names(&self) -> BTreeSet<String> {
+        // A registry that cannot be built is told by the commands that use it.
+        let tools = self.tools().ok();
+        tools
+            .into_iter()
+            .flat_map(Registry::specs)
+            .map(|spec| spec.name.clone())
+            .collect()
+    }
+
+    pub(crate) fn egress(&self) -> Result<Egress, ApiError> {
+        egress_of(&self.settings())
+    }
+
+    /// The run a person means by an id or its last characters.
+    pub(crate) fn find_run(&self, text: &str) -> Result<RunId, ApiError> {
+        Ok(self.store()?.find_run(text)?)
+    }
+
+    pub(crate) fn find_task(&self, text: &str) -> Result<TaskId, ApiError> {
+        Ok(self.store()?.find_task(text)?)
+    }
+
+    /// How many runs wait, for those who decide whether there is anything to do.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn unfinished_runs(&self) -> Result<usize, ApiError> {
+        let Some(store) = self.maybe_store() else {
+            return Ok(0);
+        };
+        Ok(store
+            .runs(&RunFilter {
+                status: vec![
+                    bwana_types::status::RunStatus::Running,
+                    bwana_types::status::RunStatus::Stopping,
+                    bwana_types::status::RunStatus::Waiting,
+                ],
+                hidden: true,
+                ..RunFilter::default()
+            })?
+            .len())
+    }
+}
+
+/// The folder of all runs' artifact folders.
+pub(crate) fn artifacts_folder(home: &Path) -> PathBuf {
+    home.join(ARTIFACTS_DIR)
+}
+
+/// The zone whose calendar days count: the settings', else this machine's, else UTC.
+pub(crate) fn time_zone(settings: &Settings) -> String {
+    let system = || {
+        let zone = jiff::tz::TimeZone::system();
+        zone.iana_name().map(str::to_owned)
+    };
+    settings
+        .time_zone
+        .clone()
+        .or_else(system)
+        .unwrap_or_else(|| String::from("UTC"))
+}
+
+fn registry() -> Result<Registry, ApiError> {
+    Registry::new(builtin()).map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
+}
+
+fn egress_of(settings: &Settings) -> Result<Egress, ApiError> {
+    let settings = EgressSettings {
+        private_hosts: settings.egress.private_hosts.clone(),
+        ..EgressSettings::default()
+    };
+    Egress::new(settings)
+        .map_err(|error| ApiError::new(ErrorCode::SettingsInvalid, error.to_string()))
+}
+
+fn engine(
+    host: &HostOptions,
+    store: &Store,
+    settings: &Settings,
+    tools: Registry,
+    hub: &Arc<Hub>,
+) -> Result<Engine, ApiError> {
+    let models: Arc<dyn bwana_engine::Models> = Arc::<Hub>::clone(hub);
+    Ok(Engine::new(Deps {
+        store: store.clone(),
+        clock: Arc::clone(&host.clock),
+        ids: Arc::clone(&host.ids),
+        tools,
+        egress: egress_of(settings)?,
+        models,
+        options: Options {
+            artifacts: artifacts_folder(&host.home),
+            unattended: host.unattended,
+            day_limit: settings.budget.day_usd,
+            time_zone: time_zone(settings),
+        },
+    }))
+}

@@ -1,0 +1,317 @@
+//! The one command table: every door (command line, socket, window, gateway) calls the same commands with the same
+//! shapes. A command has a name, a typed request and a typed answer, says whether it needs the owner of the data folder,
+//! and which permission its caller must have.
+
+use bwana_types::error::{ApiError, ErrorCode};
+use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::caller::{Caller, Permission, check};
+use crate::events::Events;
+use crate::{
+    budget, definitions, doctor, egress, events, export, models, providers, replay, runs, tasks,
+    tools,
+};
+
+/// What a command is called with besides its request.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    pub caller: Caller,
+    /// Where a command that takes its time tells what happens.
+    pub events: Events,
+}
+
+impl Ctx {
+    /// A caller who only wants the answer.
+    pub fn quiet(caller: Caller) -> Self {
+        Self {
+            caller,
+            events: Events::none(),
+        }
+    }
+}
+
+/// Which kind of [`App`] a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Reads; works beside an owner and without one.
+    Reader,
+    /// Changes something: only where the owner lock is held.
+    Owner,
+    /// Starts work that outlives the command: only at an owner that takes new runs.
+    Runs,
+}
+
+/// One line of the table.
+pub trait Command: Send + Sync + 'static {
+    const NAME: &'static str;
+    const NEEDS: Needs;
+    const PERMISSION: Permission;
+    type Request: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    type Response: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// Does it, without asking whether the caller may: that is [`App::call`]'s.
+    fn perform(
+        app: &App,
+        ctx: Ctx,
+        request: Self::Request,
+    ) -> BoxFuture<'_, Result<Self::Response, ApiError>>;
+}
+
+/// A line of the table as data, for documentation and generated bindings.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandInfo {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub needs: Needs,
+    pub permission: Permission,
+    pub request: fn() -> Schema,
+    pub response: fn() -> Schema,
+}
+
+fn schema_of<T: JsonSchema>() -> Schema {
+    SchemaGenerator::default().into_root_schema_for::<T>()
+}
+
+macro_rules! commands {
+    ($(#[doc = $about:literal] $command:ident = $name:literal ($needs:ident, $permission:ident)
+        $request:ty => $response:ty, $run:path;)+) => {
+        $(
+            #[doc = $about]
+            #[derive(Debug, Clone, Copy)]
+            pub struct $command;
+
+            impl Command for $command {
+                const NAME: &'static str = $name;
+                const NEEDS: Needs = Needs::$needs;
+                const PERMISSION: Permission = Permission::$permission;
+                type Request = $request;
+                type Response = $response;
+
+                fn perform(
+                    app: &App,
+                    ctx: Ctx,
+                    request: Self::Request,
+                ) -> BoxFuture<'_, Result<Self::Response, ApiError>> {
+                    Box::pin($run(app, ctx, request))
+                }
+            }
+        )+
+
+        /// The whole table.
+        pub const COMMANDS: &[CommandInfo] = &[$(
+            CommandInfo {
+                name: $name,
+                about: $about,
+                needs: Needs::$needs,
+                permission: Permission::$permission,
+                request: schema_of::<$request>,
+                response: schema_of::<$response>,
+            },
+        )+];
+
+        impl App {
+            /// Calls a command by its name, with JSON in and out: what a socket or a gateway does.
+            ///
+            /// # Errors
+            /// If there is no such command, the request does not fit it, or it fails.
+            pub async fn dispatch(&self, ctx: Ctx, name: &str, params: Value) -> Result<Value, ApiError> {
+                match name {
+                    $($name => {
+                        let request = read_params::<$request>(name, params)?;
+                        let response = self.call::<$command>(ctx, request).await?;
+                        serde_json::to_value(response)
+                            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
+                    })+
+                    _ => Err(ApiError::new(
+                        ErrorCode::UsageInvalid,
+                        format!("there is no command called '{}'", crate::shape::shown(name)),
+                    )),
+                }
+            }
+        }
+    };
+}
+
+fn read_params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T, ApiError> {
+    // A command without parameters may be called with none.
+    let params = match params {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        params => params,
+    };
+    serde_json::from_value(params).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UsageInvalid,
+            format!("the parameters of {name} do not fit: {error}"),
+        )
+    })
+}
+
+impl App {
+    /// Calls a command.
+    ///
+    /// # Errors
+    /// If the caller may not, this process does not own the data folder and would have to, or the command fails.
+    pub async fn call<C: Command>(
+        &self,
+        ctx: Ctx,
+        request: C::Request,
+    ) -> Result<C::Response, ApiError> {
+        check(ctx.caller, C::PERMISSION, C::NAME)?;
+        match C::NEEDS {
+            Needs::Reader => {}
+            Needs::Owner => drop(self.owner()?),
+            Needs::Runs => self.check_takes_runs(ctx.caller)?,
+        }
+        C::perform(self, ctx, request).await
+    }
+}
+
+commands! {
+    /// Starts a run of a workflow.
+    RunStart = "run.start" (Runs, Work) runs::StartRequest => runs::Started, runs::start;
+    /// Asks an agent or the team one question.
+    Ask = "ask" (Runs, Work) runs::AskRequest => runs::Started, runs::ask;
+    /// Lets a paused or interrupted run go on.
+    RunResume = "run.resume" (Runs, Work) runs::ResumeRequest => runs::Started, runs::resume;
+    /// Waits until a run has ended or stands still.
+    RunSettle = "run.settle" (Owner, Work) runs::RunRef => runs::RunShown, runs::settle;
+    /// Starts nothing more in a run; calls in flight finish.
+    RunPause = "run.pause" (Owner, Work) runs::RunRef => runs::RunShown, runs::pause;
+    /// Ends a run; what is in flight gets two seconds.
+    RunCancel = "run.cancel" (Owner, Work) runs::RunRef => runs::RunShown, runs::cancel;
+    /// Makes a run that shares another's journal up to an entry.
+    RunFork = "run.fork" (Owner, Work) runs::ForkRequest => runs::RunShown, runs::fork;
+    /// Shows a run.
+    RunShow = "run.show" (Reader, Read) runs::RunRef => runs::RunShown, runs::show;
+    /// Lists runs, newest first.
+    RunList = "run.list" (Reader, Read) runs::ListRequest => runs::RunList, runs::list;
+    /// Tells the journal of a run, and what follows.
+    RunEvents = "run.events" (Reader, Read) events::EventsRequest => events::EventsEnd, events::stream;
+    /// Folds a run's journal again, with no call and no effect.
+    RunReplay = "run.replay" (Reader, Read) runs::RunRef => replay::ReplayReport, replay::replay;
+    /// Gives a whole run as one document.
+    RunExport = "run.export" (Reader, Read) runs::RunRef => export::Document, export::export;
+    /// Takes an exported run in, paused.
+    RunImport = "run.import" (Owner, Machine) export::ImportRequest => runs::RunShown, export::import;
+
+    /// Lists questions to the person, newest first.
+    TasksList = "tasks.list" (Reader, Read) tasks::ListRequest => tasks::TaskList, tasks::list;
+    /// Shows a question.
+    TasksShow = "tasks.show" (Reader, Read) tasks::TaskRef => tasks::TaskShown, tasks::show;
+    /// Says yes to exactly what was asked.
+    TasksApprove = "tasks.approve" (Owner, Decide) tasks::TaskRef => tasks::TaskShown, tasks::approve;
+    /// Says no.
+    TasksDeny = "tasks.deny" (Owner, Decide) tasks::DenyRequest => tasks::TaskShown, tasks::deny;
+    /// Answers an agent's question.
+    TasksAnswer = "tasks.answer" (Owner, Decide) tasks::AnswerRequest => tasks::TaskShown, tasks::answer;
+    /// Settles an effect that may have happened.
+    TasksResolve = "tasks.resolve" (Owner, Decide) tasks::ResolveRequest => tasks::TaskShown, tasks::resolve;
+
+    /// Lists workflows.
+    WorkflowsList = "workflows.list" (Reader, Read) definitions::Nothing => definitions::DefinitionList,
+        definitions::list_workflows;
+    /// Shows a workflow.
+    WorkflowsShow = "workflows.show" (Reader, Read) definitions::ById => definitions::WorkflowShown,
+        definitions::show_workflow;
+    /// Gives a workflow as a file.
+    WorkflowsExport = "workflows.export" (Reader, Read) definitions::ById => definitions::ExportedText,
+        definitions::export_workflow;
+    /// Lists agents.
+    AgentsList = "agents.list" (Reader, Read) definitions::Nothing => definitions::DefinitionList,
+        definitions::list_agents;
+    /// Shows an agent.
+    AgentsShow = "agents.show" (Reader, Read) definitions::ById => definitions::AgentShown, definitions::show_agent;
+    /// Gives an agent as a file.
+    AgentsExport = "agents.export" (Reader, Read) definitions::ById => definitions::ExportedText,
+        definitions::export_agent;
+    /// Checks a file of agents and workflows.
+    DefinitionsValidate = "definitions.validate" (Reader, Read) definitions::FileText => definitions::Validation,
+        definitions::validate;
+    /// Takes agents and workflows in.
+    DefinitionsImport = "definitions.import" (Owner, Work) definitions::ImportRequest => definitions::ImportReport,
+        definitions::import;
+    /// Gives the JSON Schemas of the file formats.
+    Definitions = "definitions.schemas" (Reader, Read) definitions::Nothing => definitions::SchemaList,
+        definitions::file_schemas;
+
+    /// Lists tools.
+    ToolsList = "tools.list" (Reader, Read) definitions::Nothing => tools::ToolList, tools::list;
+    /// Shows a tool with the schema of its arguments.
+    ToolsShow = "tools.show" (Reader, Read) definitions::ById => tools::ToolShown, tools::show;
+    /// Uses a tool once, as the person.
+    ToolsCall = "tools.call" (Reader, Machine) tools::CallRequest => tools::CallReport, tools::call;
+
+    /// Lists providers.
+    ProvidersList = "providers.list" (Reader, Read) definitions::Nothing => providers::ProviderList, providers::list;
+    /// Adds a provider or changes it.
+    ProvidersAdd = "providers.add" (Owner, Configure) providers::AddRequest => providers::ProviderShown,
+        providers::add;
+    /// Asks a provider for one word.
+    ProvidersTest = "providers.test" (Reader, Configure) providers::TestRequest => providers::TestReport,
+        providers::test;
+    /// Removes a provider.
+    ProvidersRemove = "providers.remove" (Owner, Configure) providers::NameRef => providers::ProviderShown,
+        providers::remove;
+
+    /// Lists models of this machine and of the providers' settings.
+    ModelsList = "models.list" (Reader, Read) definitions::Nothing => models::ModelList, models::list;
+    /// Fetches a model.
+    ModelsPull = "models.pull" (Reader, Configure) models::PullRequest => models::ModelShown, models::pull;
+    /// Takes a model file in.
+    ModelsAdd = "models.add" (Reader, Machine) models::AddRequest => models::ModelShown, models::add;
+    /// Deletes a model file.
+    ModelsRemove = "models.remove" (Reader, Configure) models::ModelRefRequest => models::ModelShown, models::remove;
+    /// Sets the model for everything that names none.
+    ModelsDefault = "models.default" (Owner, Configure) models::DefaultRequest => models::DefaultShown,
+        models::set_default;
+
+    /// Shows what today has cost and may cost.
+    BudgetShow = "budget.show" (Reader, Read) definitions::Nothing => budget::BudgetShown, budget::show;
+    /// Sets what a day may cost.
+    BudgetSet = "budget.set" (Owner, Configure) budget::SetRequest => budget::BudgetShown, budget::set;
+    /// Tops up the limits of one run.
+    BudgetRaise = "budget.raise" (Owner, Configure) budget::RaiseRequest => runs::RunShown, budget::raise;
+
+    /// Lists private hosts that tools may reach.
+    EgressList = "egress.list" (Reader, Read) definitions::Nothing => egress::HostList, egress::list;
+    /// Opens one private host to tools.
+    EgressAllow = "egress.allow" (Owner, Machine) egress::HostRequest => egress::HostList, egress::allow;
+    /// Closes it again.
+    EgressForbid = "egress.forbid" (Owner, Machine) egress::HostRequest => egress::HostList, egress::forbid;
+
+    /// Looks at this machine and says what is missing.
+    Doctor = "doctor" (Reader, Read) definitions::Nothing => doctor::DoctorReport, doctor::doctor;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_name_of_its_own_and_shapes_that_can_be_described() {
+        let names: BTreeSet<&str> = COMMANDS.iter().map(|command| command.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        for command in COMMANDS {
+            let schema = (command.request)();
+            assert!(schema.as_object().is_some(), "{}", command.name);
+            assert!((command.response)().as_object().is_some());
+            assert!(command.about.trim().ends_with('.'), "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn whatever_settles_a_question_needs_the_permission_to_decide() {
+        for command in COMMANDS {
+            let settles = command.name.starts_with("tasks.") && command.needs == Needs::Owner;
+            let decides = command.permission == Permission::Decide;
+            assert_eq!(settles, decides, "{}", command.name);
+        }
+    }
+}

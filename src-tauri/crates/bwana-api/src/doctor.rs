@@ -1,0 +1,308 @@
+//! `doctor`: looks at this machine and at the data folder, and says what is missing and what to do about it. It changes
+//! nothing, asks no provider that costs anything, and talks to servers on this machine only.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bwana_config::{SETTINGS_FILE, load};
+use bwana_store::Health;
+use bwana_types::error::ApiError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::command::Ctx;
+use crate::definitions::Nothing;
+
+/// Ports where people's model servers usually listen on this machine, with the name of the usual one.
+const LOOPBACK_SERVERS: [(u16, &str); 3] = [
+    (11_434, "Ollama"),
+    (1_234, "LM Studio"),
+    (8_080, "llama.cpp"),
+];
+/// A server on this machine answers at once or is not there.
+const LOOPBACK_TIMEOUT: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoctorReport {
+    pub findings: Vec<Finding>,
+    /// Nothing is broken; warnings do not count.
+    pub ok: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What was looked at, like `database`.
+    pub id: String,
+    pub status: FindingStatus,
+    pub message: String,
+    /// What to do; empty if there is nothing to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingStatus {
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Something will not work as it could.
+    Warning,
+    /// Something does not work.
+    Broken,
+}
+
+impl Finding {
+    fn new(id: &str, status: FindingStatus, message: impl Into<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            status,
+            message: message.into(),
+            hint: String::new(),
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    fn of_error(id: &str, status: FindingStatus, error: &ApiError) -> Self {
+        Self::new(id, status, error.message.clone()).hint(error.hint.clone())
+    }
+}
+
+pub(crate) async fn doctor(app: &App, _ctx: Ctx, _: Nothing) -> Result<DoctorReport, ApiError> {
+    let mut findings = Vec::new();
+    findings.push(program());
+    findings.push(home(app.home()));
+    findings.extend(database(app));
+    findings.extend(settings(app));
+    findings.extend(definitions(app).await?);
+    findings.extend(models(app));
+    findings.extend(servers(app).await);
+    findings.extend(private_hosts(app));
+    let ok = findings
+        .iter()
+        .all(|finding| finding.status != FindingStatus::Broken);
+    Ok(DoctorReport { findings, ok })
+}
+
+fn program() -> Finding {
+    let message = format!(
+        "bwana {} on {} {}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    );
+    Finding::new("program", FindingStatus::Ok, message)
+}
+
+fn home(home: &Path) -> Finding {
+    let shown = home.display();
+    match std::fs::metadata(home) {
+        Ok(meta) if !meta.is_dir() => Finding::new(
+            "home",
+            FindingStatus::Broken,
+            format!("{shown} is no folder"),
+        )
+        .hint("Name another data folder with --home."),
+        Ok(meta) if meta.permissions().readonly() => Finding::new(
+            "home",
+            FindingStatus::Broken,
+            format!("{shown} cannot be written"),
+        )
+        .hint("Check its permissions, or name another data folder with --home."),
+        Ok(_) => Finding::new("home", FindingStatus::Ok, format!("{shown}")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::new(
+            "home",
+            FindingStatus::Note,
+            format!("{shown} does not exist yet; the first run makes it"),
+        ),
+        Err(error) => Finding::new(
+            "home",
+            FindingStatus::Broken,
+            format!("{shown} cannot be read: {error}"),
+        )
+        .hint("Check its permissions, or name another data folder with --home."),
+    }
+}
+
+fn database(app: &App) -> Vec<Finding> {
+    let Some(store) = app.maybe_store() else {
+        return vec![Finding::new(
+            "database",
+            FindingStatus::Note,
+            "nothing was stored yet",
+        )];
+    };
+    let mut found = Vec::new();
+    match store.run_counts() {
+        Ok(counts) => {
+            let runs: u64 = counts.iter().map(|(_, runs)| runs).sum();
+            let each: Vec<String> = counts
+                .iter()
+                .map(|(status, runs)| format!("{runs} {}", status.as_str()))
+                .collect();
+            let message = if runs == 0 {
+                String::from("no runs yet")
+            } else {
+                format!("{runs} runs: {}", each.join(", "))
+            };
+            found.push(Finding::new("database", FindingStatus::Ok, message));
+        }
+        Err(error) => {
+            let error = ApiError::from(error);
+            found.push(Finding::of_error("database", FindingStatus::Broken, &error));
+        }
+    }
+    if let Health::Damaged(what) = store.health() {
+        found.push(
+            Finding::new(
+                "database",
+                FindingStatus::Broken,
+                format!("the database is damaged: {what}"),
+            )
+            .hint("Restore the newest backup with `bwana restore`."),
+        );
+    }
+    for warning in store.warnings() {
+        found.push(Finding::new(
+            "home",
+            FindingStatus::Warning,
+            warning.to_string(),
+        ));
+    }
+    found
+}
+
+fn settings(app: &App) -> Vec<Finding> {
+    let file = app.home().join(SETTINGS_FILE);
+    let mut found = vec![match load(&file) {
+        Ok(_) if !file.exists() => {
+            Finding::new("settings", FindingStatus::Ok, "all at their defaults")
+        }
+        Ok(_) => Finding::new("settings", FindingStatus::Ok, file.display().to_string()),
+        Err(error) => Finding::of_error("settings", FindingStatus::Broken, &ApiError::from(error)),
+    }];
+    for provider in &app.settings().providers {
+        let Some(key) = &provider.key else { continue };
+        if app.secrets().secret(&key.to_string()).is_none() {
+            found.push(
+                Finding::new(
+                    "providers",
+                    FindingStatus::Warning,
+                    format!(
+                        "the key of {} is not here: {} is not set",
+                        provider.name,
+                        key.variable()
+                    ),
+                )
+                .hint(format!("Set {} before you start bwana.", key.variable())),
+            );
+        }
+    }
+    found
+}
+
+async fn definitions(app: &App) -> Result<Vec<Finding>, ApiError> {
+    let book = app.book().await?;
+    let message = format!(
+        "{} agents, {} workflows",
+        book.agents.len(),
+        book.workflows.len()
+    );
+    let mut found = vec![Finding::new("definitions", FindingStatus::Ok, message)];
+    for problem in book.problems {
+        found.push(
+            Finding::new(
+                "definitions",
+                FindingStatus::Warning,
+                format!("{}: {}", problem.file, problem.problem),
+            )
+            .hint("Its last good version stays in force until the file is corrected."),
+        );
+    }
+    Ok(found)
+}
+
+fn models(app: &App) -> Vec<Finding> {
+    let local = app.hub().local();
+    let installed = local.installed();
+    let mut found = Vec::new();
+    match app.hub().resolve("default") {
+        Ok(model) => {
+            let name = format!("{}/{}", model.provider, model.model);
+            found.push(Finding::new("model", FindingStatus::Ok, name));
+            if local.is_starter(&model) {
+                found.push(
+                    Finding::new(
+                        "model",
+                        FindingStatus::Note,
+                        "this is the small starter model: it shows how everything works, its answers are poor",
+                    )
+                    .hint("Pull a better model with `bwana models pull`, or add a provider."),
+                );
+            }
+        }
+        Err(error) => found.push(Finding::of_error("model", FindingStatus::Warning, &error)),
+    }
+    if !installed.is_empty() {
+        found.push(match local.worker() {
+            Ok(path) => Finding::new("worker", FindingStatus::Ok, path.display().to_string()),
+            Err(error) => Finding::of_error("worker", FindingStatus::Broken, &error),
+        });
+    }
+    found
+}
+
+/// Model servers that already run here. They are offered, never used by themselves.
+async fn servers(app: &App) -> Vec<Finding> {
+    let settings = app.settings();
+    let mut found = Vec::new();
+    for (port, usual) in LOOPBACK_SERVERS {
+        let address = format!("127.0.0.1:{port}");
+        let known = settings
+            .providers
+            .iter()
+            .any(|provider| provider.base_url.contains(&format!(":{port}")));
+        let connected = timeout(LOOPBACK_TIMEOUT, TcpStream::connect(&address)).await;
+        if !known && matches!(connected, Ok(Ok(_))) {
+            let name = usual.to_lowercase().replace(['.', ' '], "");
+            found.push(
+                Finding::new(
+                    "servers",
+                    FindingStatus::Note,
+                    format!("something answers on {address}, where {usual} usually does"),
+                )
+                .hint(format!(
+                    "If it serves models, use it with: bwana providers add {name} --kind openai --base-url http://{address}/v1 --model MODEL"
+                )),
+            );
+        }
+    }
+    found
+}
+
+fn private_hosts(app: &App) -> Option<Finding> {
+    let settings = app.settings();
+    let hosts: Vec<&str> = settings
+        .egress
+        .private_hosts
+        .iter()
+        .map(String::as_str)
+        .collect();
+    (!hosts.is_empty()).then(|| {
+        Finding::new(
+            "private hosts",
+            FindingStatus::Note,
+            format!("tools may reach in your own network: {}", hosts.join(", ")),
+        )
+        .hint("Close one with `bwana egress forbid HOST:PORT`.")
+    })
+}

@@ -1,0 +1,239 @@
+//! Models by name: from what a person writes (`default`, `groq/llama`, `local`) to the model a run is pinned to, and from
+//! a provider's name to the provider that is called.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bwana_config::{LOCAL_PROVIDER, ProviderSettings, Settings, SettingsFile};
+use bwana_llm::{Dialect, Endpoint, HttpProvider, OpenAiChat, Provider, Quirks, Transport};
+use bwana_types::definition::ModelRef;
+use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::model::ErrorKind;
+use bwana_types::secret::{Secret, SecretSource};
+
+use crate::local::LocalModels;
+use crate::shape::{nearest, shown};
+
+/// Context of a model elsewhere when nobody says how much it has: what nearly all hosted models have at least.
+const DEFAULT_CONTEXT_TOKENS: u32 = 32_768;
+/// The same for a server on this machine, where contexts are small and are cut without a word.
+const DEFAULT_LOCAL_CONTEXT_TOKENS: u32 = 8_192;
+
+pub(crate) struct Hub {
+    settings: SettingsFile,
+    secrets: Arc<dyn SecretSource>,
+    transport: Transport,
+    /// Providers in use, each as it was set up when it was made.
+    made: Mutex<HashMap<String, (ProviderSettings, Arc<HttpProvider>)>>,
+    local: LocalModels,
+}
+
+impl Hub {
+    pub(crate) fn new(home: &Path, settings: SettingsFile, secrets: Arc<dyn SecretSource>) -> Self {
+        Self {
+            local: LocalModels::new(home, settings.clone()),
+            settings,
+            secrets,
+            transport: Transport::new(),
+            made: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn local(&self) -> &LocalModels {
+        &self.local
+    }
+
+    /// Ends the worker of the local model, if it was started.
+    pub(crate) async fn close(&self) {
+        self.local.close().await;
+    }
+
+    /// The model behind `default` or `PROVIDER/MODEL`.
+    ///
+    /// # Errors
+    /// If there is no such provider or model, or nothing is set up at all.
+    pub(crate) fn resolve(&self, choice: &str) -> Result<ModelRef, ApiError> {
+        let settings = self.settings.current();
+        let (provider, model) = match choice {
+            "default" => return self.resolve_default(&settings),
+            _ => match choice.split_once('/') {
+                Some((provider, model)) => {
+                    (provider, Some(model).filter(|model| !model.is_empty()))
+                }
+                None => (choice, None),
+            },
+        };
+        self.resolve_named(&settings, provider, model)
+    }
+
+    /// What the person has chosen, else the first provider they added, else the built-in model. A server that merely
+    /// runs on this machine is never assumed.
+    fn resolve_default(&self, settings: &Settings) -> Result<ModelRef, ApiError> {
+        if let Some(chosen) = settings
+            .default_model
+            .as_deref()
+            .filter(|chosen| *chosen != "default")
+        {
+            return self.resolve(chosen);
+        }
+        match settings.providers.first() {
+            Some(first) => self.resolve_named(settings, &first.name, None),
+            None => self.local.resolve(None),
+        }
+    }
+
+    fn resolve_named(
+        &self,
+        settings: &Settings,
+        provider: &str,
+        model: Option<&str>,
+    ) -> Result<ModelRef, ApiError> {
+        if provider == LOCAL_PROVIDER {
+            return self.local.resolve(model);
+        }
+        let found = find(settings, provider)?;
+        let model = model.or(found.model.as_deref()).ok_or_else(|| {
+            let message = format!("nobody says which model of {} to use", found.name);
+            ApiError::new(ErrorCode::ProviderNoModel, message).with_hint(format!(
+                "Name one with --model {0}/MODEL, or set it with `bwana providers add {0} … --model MODEL`; \
+                 `bwana providers test {0}` shows what it offers.",
+                found.name
+            ))
+        })?;
+        let endpoint = endpoint(found)?;
+        let context = if endpoint.is_loopback() {
+            DEFAULT_LOCAL_CONTEXT_TOKENS
+        } else {
+            DEFAULT_CONTEXT_TOKENS
+        };
+        Ok(ModelRef {
+            provider: found.name.clone(),
+            model: model.to_owned(),
+            context_tokens: found.context.unwrap_or(context),
+            price: found.price(model),
+            constrained_tools: found.constrained_tools,
+            small: found.small,
+        })
+    }
+
+    /// The provider of this name, ready to be called.
+    ///
+    /// # Errors
+    /// If it is not set up, its key is not there, or the built-in model cannot run.
+    pub(crate) fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, ApiError> {
+        if name == LOCAL_PROVIDER {
+            return self.local.provider();
+        }
+        let provider: Arc<dyn Provider> = self.http(name)?;
+        Ok(provider)
+    }
+
+    fn http(&self, name: &str) -> Result<Arc<HttpProvider>, ApiError> {
+        let settings = self.settings.current();
+        let wanted = find(&settings, name)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((as_made, provider)) = made.get(name)
+            && as_made == wanted
+        {
+            return Ok(Arc::clone(provider));
+        }
+        let provider = Arc::new(self.make(wanted)?);
+        made.insert(name.to_owned(), (wanted.clone(), Arc::clone(&provider)));
+        Ok(provider)
+    }
+
+    fn make(&self, settings: &ProviderSettings) -> Result<HttpProvider, ApiError> {
+        let endpoint = endpoint(settings)?;
+        let dialect: Arc<dyn Dialect> = Arc::new(OpenAiChat);
+        let preset = Quirks::for_endpoint(&endpoint);
+        let provider = HttpProvider::new(endpoint, dialect, self.transport.clone());
+        Ok(provider
+            .with_quirks(quirks(settings, &preset)?)
+            .with_secret(self.secret(settings)?))
+    }
+
+    fn secret(&self, settings: &ProviderSettings) -> Result<Option<Secret>, ApiError> {
+        let Some(key) = &settings.key else {
+            return Ok(None);
+        };
+        let secret = self.secrets.secret(&key.to_string());
+        secret.map(Some).ok_or_else(|| {
+            let message = format!(
+                "the key of {} should be in the environment variable {}, which is not set here",
+                settings.name,
+                key.variable()
+            );
+            ApiError::new(ErrorCode::ProviderAuth, message).with_hint(format!(
+                "Set {} in the environment of the program that works on runs, then try again.",
+                key.variable()
+            ))
+        })
+    }
+}
+
+impl bwana_engine::Models for Hub {
+    fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, ApiError> {
+        Self::provider(self, name)
+    }
+}
+
+/// The settings of a provider.
+///
+/// # Errors
+/// [`ErrorCode::ProviderUnknown`] with what there is.
+pub(crate) fn find<'a>(
+    settings: &'a Settings,
+    name: &str,
+) -> Result<&'a ProviderSettings, ApiError> {
+    settings.provider(name).ok_or_else(|| {
+        let known = settings.providers.iter().map(|one| one.name.as_str());
+        let known = known.chain([LOCAL_PROVIDER]);
+        let message = format!("there is no provider called '{}'", shown(name));
+        let error = ApiError::new(ErrorCode::ProviderUnknown, message);
+        match nearest(name, known.clone()) {
+            Some(near) => error.with_hint(format!("Did you mean `{near}`?")),
+            None => error.with_hint(format!(
+                "There are: {}. `bwana providers add` adds one.",
+                known.collect::<Vec<_>>().join(", ")
+            )),
+        }
+    })
+}
+
+fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
+    Endpoint::new(&settings.base_url, OpenAiChat.version()).map_err(|error| {
+        let message = format!("the address of {} cannot be used: {error}", settings.name);
+        ApiError::new(ErrorCode::SettingsInvalid, message)
+    })
+}
+
+/// The preset for the address, with what the person knows better on top.
+pub(crate) fn quirks(settings: &ProviderSettings, preset: &Quirks) -> Result<Quirks, ApiError> {
+    let mut merged = serde_json::to_value(preset).unwrap_or_default();
+    if let Some(fields) = merged.as_object_mut() {
+        fields.extend(settings.quirks.clone());
+    }
+    serde_json::from_value(merged).map_err(|error| {
+        let message = format!("the quirks of {} cannot be used: {error}", settings.name);
+        ApiError::new(ErrorCode::SettingsInvalid, message)
+    })
+}
+
+/// The code people see for a model call that failed outside a run.
+pub(crate) fn code_of(kind: ErrorKind) -> ErrorCode {
+    match kind {
+        ErrorKind::Auth => ErrorCode::ProviderAuth,
+        ErrorKind::Quota => ErrorCode::ProviderQuota,
+        ErrorKind::RateLimited | ErrorKind::Overloaded => ErrorCode::ProviderRateLimited,
+        ErrorKind::ContextTooLong | ErrorKind::TooLarge => ErrorCode::ProviderContextTooLong,
+        ErrorKind::Refused => ErrorCode::ProviderRefused,
+        ErrorKind::NotFound => ErrorCode::ProviderNoModel,
+        ErrorKind::Unreachable | ErrorKind::Timeout(_) | ErrorKind::Interrupted => {
+            ErrorCode::ProviderUnreachable
+        }
+        ErrorKind::BadRequest | ErrorKind::Server | ErrorKind::Malformed => {
+            ErrorCode::ProviderBadAnswer
+        }
+    }
+}
