@@ -200,14 +200,17 @@ fn redirected(from: &Checked, why: &str) -> ToolError {
 }
 
 fn redirect(reply: &Reply) -> Option<String> {
-    match reply.status {
+    let moved = matches!(
+        reply.status,
         StatusCode::MOVED_PERMANENTLY
-        | StatusCode::FOUND
-        | StatusCode::SEE_OTHER
-        | StatusCode::TEMPORARY_REDIRECT
-        | StatusCode::PERMANENT_REDIRECT => reply.header(header::LOCATION).map(ToOwned::to_owned),
-        _ => None,
-    }
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    // Servers write it in UTF-8, although a header should be ASCII.
+    let location = reply.headers.get(header::LOCATION).filter(|_| moved)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 fn headers() -> HeaderMap<HeaderValue> {

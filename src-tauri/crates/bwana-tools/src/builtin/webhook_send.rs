@@ -3,6 +3,8 @@
 //! At most once: whoever receives it may act on it, and nothing here can take that back. So every error says whether the
 //! message may have arrived, and a broken connection is never tried again here.
 
+use std::time::Duration;
+
 use bwana_types::effect::{EffectClass, RiskClass};
 use bwana_types::hash::Hash;
 use bwana_types::tool::{ToolLimits, ToolSpec};
@@ -10,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{grouped, reach_of, text};
 use crate::args::canonical_args;
@@ -23,6 +26,8 @@ use crate::visible::{PREVIEW_MAX_CHARS, visible};
 const BODY_MAX_BYTES: usize = 64 * 1024;
 /// Bytes of the answer that are shown to the model.
 const ANSWER_MAX_BYTES: usize = 2 * 1024;
+/// How long the rest of an answer is waited for, once its status is known.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 const TITLE_MAX_CHARS: usize = 120;
 const TIMEOUT_MS: u64 = 30_000;
 /// A full message, escaped at its longest, and the address.
@@ -135,6 +140,10 @@ async fn send(ctx: &ToolCtx, args: &Value) -> Result<ToolOutput, ToolError> {
     let host = place.target().authority();
     let status = reply.status;
     // The status is what counts; an answer that breaks off after it changes nothing.
+    let patience = Patience {
+        deadline: patience.deadline.min(Instant::now() + ANSWER_PATIENCE),
+        ..patience
+    };
     let answer = reply.body(ANSWER_MAX_BYTES, &patience).await;
     if !status.is_success() {
         return Err(ToolError::Failed {

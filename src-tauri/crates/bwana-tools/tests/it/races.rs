@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::support::{Bench, CANARY};
+use crate::support::{Bench, CANARY, files_in};
 
 const RACES: usize = 1_000;
 
@@ -65,6 +65,11 @@ async fn race(place: &str, target: &str, good: fn(&Path), path: &str) {
     eprintln!("failed and done: {outcomes:?}; links made: {links:?}");
     stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
+    let left: Vec<_> = files_in(&bench.root())
+        .into_iter()
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "half written: {left:?}");
     assert_eq!(
         bench.guarded(),
         guarded,
