@@ -212,7 +212,7 @@ pub struct Cpu {
 }
 
 /// A model that is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     pub context_tokens: u32,
     /// The context the model was trained for.
