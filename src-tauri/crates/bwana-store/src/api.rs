@@ -1,24 +1,29 @@
 //! What can be asked of a store, one method each. Writes are answered when they are committed. Reads block for
 //! microseconds, and for milliseconds where whole journals are read: use `spawn_blocking` for those in a busy runtime.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bwana_types::entry::{Entry, Seq};
 use bwana_types::hash::Hash;
 use bwana_types::id::{RunId, TaskId};
 use bwana_types::status::RunStatus;
+use bwana_types::time::Timestamp;
 
 use crate::append::{self, Append, Appended};
 use crate::artifacts::{self, ArtifactInfo};
+use crate::backup::{self, BackupDone};
 use crate::blobs::{self, Blob};
 use crate::changes::{self, Changes, Cursor};
 use crate::definitions::{self, DefinitionInfo, DefinitionKind, Imported, NewDefinition};
 use crate::entries;
 use crate::error::{Result, StoreError};
 use crate::ledger::{self, DaySpent};
-use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo};
+use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo, RunRow};
 use crate::store::Store;
 use crate::tasks::{self, TaskFilter, TaskInfo};
+use crate::upkeep;
+use crate::verify::{self, Fold, VerifyReport};
 
 /// Writing.
 impl Store {
@@ -83,14 +88,14 @@ impl Store {
             .await
     }
 
-    /// Stores content under its hash.
+    /// Stores content under its hash, for good.
     ///
     /// # Errors
     /// `Invalid` if it is larger than [`crate::BLOB_MAX_BYTES`].
     pub async fn put_blob(&self, content: Vec<u8>) -> Result<Hash> {
         let blob = Blob::new(content)?;
         let hash = blob.hash();
-        self.write(move |tx| blobs::insert(tx.db, &blob)).await?;
+        self.write(move |tx| blobs::pin(tx.db, &blob)).await?;
         Ok(hash)
     }
 
@@ -122,6 +127,76 @@ impl Store {
         let (key, value) = (key.to_owned(), value.map(str::to_owned));
         self.write(move |tx| changes::set_setting(tx.db, &key, value.as_deref()))
             .await
+    }
+}
+
+/// Keeping data.
+impl Store {
+    /// Makes a complete, checked backup while everything goes on: one folder that [`crate::restore`] can fully bring
+    /// back. `to` is the folder to be made, or an existing one to put it into under a dated name.
+    ///
+    /// # Errors
+    /// `Invalid` if the target exists, `Damaged` if the database is, `Full` if the disk is: then there is no backup.
+    pub async fn backup(&self, to: &Path) -> Result<BackupDone> {
+        let (store, to) = (self.clone(), to.to_owned());
+        self.aside(move || {
+            let now = store.inner.clock.now();
+            store.read(|db| backup::make(store.home(), db, &to, now))
+        })
+        .await
+    }
+
+    /// Looks at everything there is. `fold` is asked about every run, with its whole journal.
+    ///
+    /// # Errors
+    /// Only if looking is impossible; what is wrong stands in the report.
+    pub fn verify(&self, fold: &mut Fold<'_>) -> Result<VerifyReport> {
+        self.read(|db| verify::verify(db, fold))
+    }
+
+    /// Computes a run's tasks, artifacts and ledger anew from its journal, and its row as the engine says; `zone` is the
+    /// IANA name of the zone whose days the ledger counts.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Damaged` if the journal cannot be read.
+    pub async fn rebuild(&self, run: RunId, row: Option<RunRow>, zone: &str) -> Result<()> {
+        let zone = zone.to_owned();
+        self.write(move |tx| upkeep::rebuild(tx, run, row, &zone))
+            .await
+    }
+
+    /// Takes a run out of the lists, or back in.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn hide_run(&self, run: RunId, hidden: bool) -> Result<()> {
+        self.write(move |tx| upkeep::hide(tx.db, run, hidden)).await
+    }
+
+    /// Deletes an ended run with everything only it refers to, except what it cost.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotEnded`, or `HasForks` if others share its entries.
+    pub async fn delete_run(&self, run: RunId) -> Result<()> {
+        self.write(move |tx| upkeep::delete(tx, run)).await
+    }
+
+    /// When this database was restored from a backup, until [`settle_restored`](Self::settle_restored) is called. Runs
+    /// that had not ended then may have done more since than this journal knows, so they should go on only when a person
+    /// says so.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn restored_at(&self) -> Result<Option<Timestamp>> {
+        Ok(self.read(upkeep::restored_at)?.map(Timestamp))
+    }
+
+    /// The runs of a restored database are dealt with.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub async fn settle_restored(&self) -> Result<()> {
+        self.write(|tx| upkeep::settle_restored(tx.db)).await
     }
 }
 

@@ -108,7 +108,7 @@ impl Phase {
         }
     }
 
-    fn after(self, body: &Body) -> Self {
+    pub(crate) fn after(self, body: &Body) -> Self {
         match (self, body) {
             (_, Body::RunEnded(_)) => Self::Ended,
             (Self::Open, Body::RunStopping(_)) => Self::Stopping,

@@ -95,6 +95,24 @@ pub(crate) fn insert(db: &Connection, blob: &Blob) -> Result<i64> {
     Ok(db.last_insert_rowid())
 }
 
+/// Stores content for its own sake: no deletion of a run takes it along.
+pub(crate) fn pin(db: &Connection, blob: &Blob) -> Result<()> {
+    db.prepare_cached("UPDATE blobs SET pinned = 1 WHERE blob_no = ?1")?
+        .execute([insert(db, blob)?])?;
+    Ok(())
+}
+
+/// Removes a blob that nothing refers to any more.
+pub(crate) fn delete_unused(db: &Connection, blob_no: i64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM blobs WHERE blob_no = ?1 AND pinned = 0 \
+         AND NOT EXISTS (SELECT 1 FROM journal WHERE blob_no = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE definition_no = ?1)",
+    )?
+    .execute([blob_no])?;
+    Ok(())
+}
+
 pub(crate) const BLOB_BY_HASH: &str = "SELECT blob_no FROM blobs WHERE hash = ?1";
 
 pub(crate) fn number(db: &Connection, hash: Hash) -> Result<Option<i64>> {

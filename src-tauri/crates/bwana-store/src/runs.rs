@@ -233,6 +233,13 @@ fn parent(db: &Connection, id: RunId) -> Result<Parent> {
         })?)
 }
 
+/// The last entry a run shares with its parent; 0 if it is no fork.
+pub(crate) fn fork_seq(db: &Connection, run_no: i64) -> Result<Seq> {
+    Ok(db
+        .prepare_cached("SELECT fork_seq FROM runs WHERE run_no = ?1")?
+        .query_row([run_no], |row| row.get(0).map(count))?)
+}
+
 /// The last entry of a run, counted with those it shares.
 pub(crate) fn head_seq(db: &Connection, run_no: i64) -> Result<Seq> {
     Ok(db

@@ -16,6 +16,7 @@ use crate::home::{self, HomeWarning, beside};
 use crate::lock::OwnerLock;
 use crate::migrate;
 use crate::readers::{Readers, in_snapshot};
+use crate::restore;
 use crate::service::{self, Checker, Health, Message, SharedWriter, Waiter};
 use crate::wal::{Barrier, Goal, check_committed};
 use crate::writer::{Job, Progress, Tx, Work, Writer};
@@ -138,6 +139,7 @@ impl Store {
     fn open(home: &Path, clock: Arc<dyn Clock>, threads: bool) -> Result<Self> {
         home::prepare(home)?;
         let lock = OwnerLock::take(home)?;
+        restore::finish(home)?;
         let path = home::database(home);
         let connection = db::open_owned(home, clock.now())?;
         let check_due = check_due(&connection, clock.now().0)?;
@@ -264,9 +266,25 @@ impl Store {
             return inner.shut(true);
         }
         // Joining threads and the last sync would hold up the caller's runtime.
+        self.aside(move || inner.shut(true)).await
+    }
+
+    /// Does something long in a thread of its own; in the caller's if this store has no threads.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self
+            .inner
+            .owner
+            .as_ref()
+            .is_some_and(|owner| owner.service.is_none())
+        {
+            return work();
+        }
         let (done, outcome) = oneshot::channel();
-        let thread = service::spawn("bwana-close", move || {
-            let _ = done.send(inner.shut(true));
+        let thread = service::spawn("bwana-aside", move || {
+            let _ = done.send(work());
         })?;
         let outcome = outcome.await.map_err(|_| StoreError::Closed)?;
         let _ = thread.join();
@@ -358,6 +376,14 @@ fn identity(home: &Path, path: &Path) -> Result<(u64, u64)> {
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if restore::is_pending(home) {
+                return Err(StoreError::Failed {
+                    what: "opening the database for reading",
+                    why: String::from(
+                        "a restore was interrupted; the next program that writes finishes it",
+                    ),
+                });
+            }
             return Err(StoreError::NoDatabase {
                 home: home.to_owned(),
             });

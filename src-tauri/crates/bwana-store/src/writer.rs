@@ -92,6 +92,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Nothing is remembered any more: the tables were changed in another way than by an append.
+    pub(crate) fn forget(&mut self) {
+        let last_pos = self.last_pos;
+        *self = Self::default();
+        self.last_pos = last_pos;
+    }
+
     pub(crate) fn take_head(&mut self, run: RunId) -> Option<Head> {
         self.heads.remove(&run)
     }
@@ -107,12 +114,17 @@ impl Memory {
 impl Tx<'_> {
     /// The next position of the journal: above every one that was ever used, also by runs that were deleted.
     pub(crate) fn next_pos(&mut self) -> Result<i64> {
-        let last = match self.memory.last_pos {
-            Some(last) => last,
-            None => last_pos(self.db)?,
-        };
+        let last = self.last_pos()?;
         self.memory.last_pos = Some(last + 1);
         Ok(last + 1)
+    }
+
+    /// The last position given out.
+    pub(crate) fn last_pos(&self) -> Result<i64> {
+        match self.memory.last_pos {
+            Some(last) => Ok(last),
+            None => last_pos(self.db),
+        }
     }
 }
 

@@ -56,12 +56,14 @@ CREATE TABLE journal (
 -- For the sweep of blobs and for foreign-key-like checks; only the few large bodies are in it.
 CREATE INDEX journal_by_blob ON journal (blob_no) WHERE blob_no IS NOT NULL;
 
--- Large bodies and definitions, once each. `zstd` = 1: data is a zstd frame of `bytes` bytes.
+-- Large bodies and definitions, once each. `zstd` = 1: data is a zstd frame of `bytes` bytes. `pinned` = 1: stored for
+-- its own sake; the others go with the last row that refers to them.
 CREATE TABLE blobs (
     blob_no INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
     bytes INTEGER NOT NULL,
     zstd INTEGER NOT NULL,
+    pinned INTEGER NOT NULL DEFAULT 0,
     data BLOB NOT NULL
 ) STRICT;
 
