@@ -10,6 +10,7 @@ use bwana_types::workflow::WorkflowFile;
 use bwana_workflow::definition::{
     DefinitionError, DefinitionFile, Issue, SHIPPED_FILES, Severity, parse, schemas,
 };
+pub use bwana_workflow::definition::FILE_MAX_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

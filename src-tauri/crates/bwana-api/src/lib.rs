@@ -33,6 +33,7 @@ mod unattended;
 mod view;
 
 pub use app::{App, HostOptions, Mode};
+pub use bwana_config::{EnvSecrets, resolve_home};
 pub use caller::{Caller, Permission};
 pub use command::{COMMANDS, Command, CommandInfo, Ctx, Needs};
 pub use events::{Event, Events};

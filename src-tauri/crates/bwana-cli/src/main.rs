@@ -1,2 +1,54 @@
-//! The command line of Bwana: parses arguments, calls the command table, prints.
-fn main() {}
+//! The command line of Bwana: parses arguments, calls the command table in process or at the owner of the data folder,
+//! and prints. What commands do stands in `bwana-api`; sentences for people stand here.
+
+mod args;
+mod ask_person;
+mod door;
+mod follow;
+mod host;
+mod lists;
+mod out;
+mod sentence;
+mod serve;
+mod simple;
+mod work;
+
+use std::process::ExitCode;
+
+use bwana_types::error::{ApiError, ExitCode as Ends};
+use clap::Parser;
+
+use crate::args::{Args, Cli};
+use crate::out::Out;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let out = Out::new(args.json, args.no_color);
+    out.start_log(args.verbose);
+    let outcome = host::runtime(&args.command).and_then(|runtime| {
+        let ended = runtime.block_on(run(&args, &out));
+        // A prompt may still be read; nobody waits for it.
+        runtime.shutdown_background();
+        ended
+    });
+    match outcome {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(error) => {
+            let code = error.code.exit_code();
+            out.error(&error);
+            ExitCode::from(code as u8)
+        }
+    }
+}
+
+/// The whole of a command; the answer says how the process ends.
+async fn run(args: &Args, out: &Out) -> Result<Ends, ApiError> {
+    let host = host::options(args)?;
+    match &args.command {
+        Cli::Run(run) => work::run(&host, out, run).await,
+        Cli::Ask(ask) => work::ask(&host, out, ask).await,
+        Cli::Runs(runs) => work::runs(&host, out, runs).await,
+        Cli::Serve(options) => serve::serve(host, out, options).await,
+        other => simple::command(&host, out, other).await,
+    }
+}

@@ -1,0 +1,368 @@
+//! What can be typed. The wording of help texts is the documentation most people read.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// A team of agents on your own machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bwana",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Examples:\n  bwana run business_setup --input \"A bakery in Kisumu\"\n  bwana ask \"What \
+does a food permit need?\"\n  bwana tasks list\n\nExit codes: 0 done, 2 usage, 3 waiting for a person, 4 stopped by a \
+limit, 5 failed,\n6 data folder in use, 130 cancelled."
+)]
+pub(crate) struct Args {
+    /// The data folder [default: $BWANA_HOME, else the platform's own place]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print JSON Lines on stdout; words for people go to stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print without colours; the variable NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Tell more of what happens, on stderr
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Cli,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cli {
+    /// Run a workflow, or a workflow file that is not imported
+    Run(Run),
+    /// Ask one agent, or the team
+    Ask(Ask),
+    /// List, follow, steer and fork runs
+    #[command(subcommand)]
+    Runs(Runs),
+    /// List, check, import and export workflows
+    #[command(subcommand)]
+    Workflows(Workflows),
+    /// List, import and export agents
+    #[command(subcommand)]
+    Agents(Agents),
+    /// Answer what only a person can settle
+    #[command(subcommand)]
+    Tasks(Tasks),
+    /// List tools, or use one by hand
+    #[command(subcommand)]
+    Tools(Tools),
+    /// Add, test and remove model providers
+    #[command(subcommand)]
+    Providers(Providers),
+    /// Models on this machine
+    #[command(subcommand)]
+    Models(Models),
+    /// What today has cost, and what it may cost
+    #[command(subcommand)]
+    Budget(Budget),
+    /// Private hosts that tools may reach
+    #[command(subcommand)]
+    Egress(Egress),
+    /// Own the data folder: resume every unfinished run and serve other commands
+    Serve(Serve),
+    /// Look at this machine and say what is missing
+    Doctor,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// The id of a workflow, or a file (.yaml, .yml or .json)
+    pub(crate) workflow: String,
+    /// What to do: TEXT, @FILE, or - for standard input
+    #[arg(long, short, value_name = "TEXT")]
+    pub(crate) input: String,
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// Start it at the owner of the data folder and return at once
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ask {
+    /// The question: TEXT, @FILE, or - for standard input
+    pub(crate) text: String,
+    /// The agent to ask; without it the team answers
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) agent: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Options {
+    /// PROVIDER/MODEL for every agent, instead of what their files say
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// What this run may cost at most, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Option<String>,
+    /// What to do when a person is needed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) approve: Approve,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Approve {
+    /// Ask here, or wait
+    #[default]
+    Ask,
+    /// Nobody is there: the answer is no
+    Deny,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// Runs, newest first
+    List {
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only runs of this workflow
+        #[arg(long)]
+        workflow: Option<String>,
+    },
+    /// A run with its steps, cost and result
+    Show { id: String },
+    /// The journal of a run
+    Events {
+        id: String,
+        /// The first entry wanted
+        #[arg(long, default_value_t = 1, value_name = "SEQ")]
+        from: u64,
+        /// Go on until the run has ended
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Let a paused or interrupted run go on
+    Resume {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        approve: Approve,
+    },
+    /// Start nothing more in a run; calls in flight finish
+    Pause { id: String },
+    /// End a run
+    Cancel { id: String },
+    /// A new run that shares another's journal up to an entry
+    Fork {
+        id: String,
+        /// The last entry that is shared
+        #[arg(long, value_name = "SEQ")]
+        at: u64,
+        /// JSON like {"replace": 12, "text": "other words"}
+        #[arg(long, value_name = "FILE")]
+        edit: Option<PathBuf>,
+    },
+    /// Fold the journal again, with no call and no effect, and compare
+    Replay { id: String },
+    /// The whole run as one JSON document on stdout
+    Export { id: String },
+    /// Take an exported run in, paused
+    Import { file: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workflows {
+    /// Workflows there are
+    List,
+    /// A workflow as it stands
+    Show { id: String },
+    /// Check a file without importing it
+    Validate { file: PathBuf },
+    /// Take workflows and agents of a file in
+    Import(Import),
+    /// A workflow as a file on stdout
+    Export { id: String },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    pub(crate) file: PathBuf,
+    /// Refuse what exists already instead of replacing it
+    #[arg(long)]
+    pub(crate) only_new: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agents {
+    /// Agents there are
+    List,
+    /// An agent as it stands
+    Show { id: String },
+    /// Take a new agent in; refuses one that exists
+    Create { file: PathBuf },
+    /// Take agents and workflows of a file in
+    Import(Import),
+    /// An agent as a file on stdout
+    Export { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// Open questions, newest first
+    List {
+        /// Also those that are decided
+        #[arg(long)]
+        all: bool,
+    },
+    /// A question in full
+    Show { id: String },
+    /// Yes, to exactly what is asked
+    Approve { id: String },
+    /// No
+    Deny {
+        id: String,
+        /// Told to the agent
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Answer an agent's question
+    Answer { id: String, text: String },
+    /// Settle an effect that may have happened
+    Resolve {
+        id: String,
+        #[arg(value_enum)]
+        outcome: Outcome,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Outcome {
+    /// It did happen
+    Happened,
+    /// Do it once more, knowing that it may have happened
+    SendAgain,
+    /// It did not happen, and it should not
+    GiveUp,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tools {
+    /// Tools there are
+    List,
+    /// A tool with the schema of its arguments
+    Show { id: String },
+    /// Use a tool once, as yourself
+    Call {
+        id: String,
+        /// The arguments as JSON
+        args: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Providers {
+    /// Providers that are set up
+    List,
+    /// Add a provider, or change it
+    Add(ProviderAdd),
+    /// Ask it for one word and show what it says
+    Test {
+        name: String,
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// Remove a provider
+    Remove { name: String },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ProviderAdd {
+    pub(crate) name: String,
+    /// What it speaks: openai
+    #[arg(long, default_value = "openai")]
+    pub(crate) kind: String,
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: String,
+    /// The environment variable that holds the key
+    #[arg(long, value_name = "VAR")]
+    pub(crate) key_env: Option<String>,
+    /// The model to use when none is named
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// US dollars per million input tokens
+    #[arg(long, value_name = "USD")]
+    pub(crate) price_in: Option<String>,
+    /// US dollars per million output tokens
+    #[arg(long, value_name = "USD")]
+    pub(crate) price_out: Option<String>,
+    /// Tokens the model holds
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) context: Option<u32>,
+    /// Agents get their compact instructions
+    #[arg(long)]
+    pub(crate) small: bool,
+    /// Call tools through JSON of a given form
+    #[arg(long)]
+    pub(crate) constrained_tools: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// Models on this machine, and those that can be fetched
+    List,
+    /// Fetch a model; without an id the starter model
+    Pull {
+        id: Option<String>,
+        /// Do not ask before downloading
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Take a model file (.gguf) in
+    Add { file: PathBuf },
+    /// Delete a model file
+    Remove { id: String },
+    /// The model for everything that names none; without one, choose by itself again
+    Default { model: Option<String> },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Budget {
+    /// Today's money
+    Show,
+    /// Set what a day may cost (USD or none), or top up a run
+    Set {
+        /// US dollars a day, or `none`; for a run, its new limit
+        usd: Option<String>,
+        /// Top up this run instead of the day
+        #[arg(long, value_name = "ID")]
+        run: Option<String>,
+        #[arg(long, requires = "run")]
+        tokens: Option<u64>,
+        #[arg(long, requires = "run")]
+        calls: Option<u32>,
+        #[arg(long, requires = "run")]
+        turns: Option<u32>,
+        /// A duration like 2h
+        #[arg(long, requires = "run")]
+        elapsed: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Egress {
+    /// Private hosts that are open to tools
+    List,
+    /// Open one private HOST:PORT to tools
+    Allow { host: String },
+    /// Close it again
+    Forbid { host: String },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Only the owner's socket, no HTTP gateway
+    #[arg(long)]
+    pub(crate) no_gateway: bool,
+}

@@ -1,0 +1,155 @@
+//! Where words go. People read stdout; with `--json` stdout carries JSON Lines alone and words go to stderr. A reader that
+//! goes away ends the printing, never the work.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use bwana_types::error::ApiError;
+use owo_colors::{OwoColorize, Style};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+pub(crate) struct Out {
+    json: bool,
+    color: bool,
+    /// One line at a time, and whether the reader has gone.
+    gone: Mutex<bool>,
+}
+
+impl Out {
+    pub(crate) fn new(json: bool, no_color: bool) -> Self {
+        let terminal = if json {
+            std::io::stderr().is_terminal()
+        } else {
+            std::io::stdout().is_terminal()
+        };
+        let wanted = !no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json,
+            color: wanted && terminal,
+            gone: Mutex::new(false),
+        }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person can be asked here.
+    pub(crate) fn can_ask(&self) -> bool {
+        !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// A JSON line, only with `--json`.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        if self.json {
+            let text = serde_json::to_string(value).unwrap_or_default();
+            self.write(std::io::stdout().lock(), &format!("{text}\n"));
+        }
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&self, text: &str) {
+        self.text(&format!("{text}\n"));
+    }
+
+    /// Words for people, without a line break.
+    pub(crate) fn text(&self, text: &str) {
+        if self.json {
+            self.write(std::io::stderr().lock(), text);
+        } else {
+            self.write(std::io::stdout().lock(), text);
+        }
+    }
+
+    /// A word on the side: never mixed into what a script reads.
+    pub(crate) fn aside(&self, text: &str) {
+        self.write(std::io::stderr().lock(), &format!("{text}\n"));
+    }
+
+    /// What went wrong and what to do next; with `--json` also as an object.
+    pub(crate) fn error(&self, error: &ApiError) {
+        self.json(&json!({"type": "error", "code": error.code, "message": error.message, "hint": error.hint,
+            "details": error.details}));
+        let head = self.styled("error", Style::new().red().bold());
+        self.aside(&format!("{head}: {} [{}]", error.message, error.code));
+        if let Some(issues) = error.details["issues"].as_array() {
+            for issue in issues.iter().filter_map(|issue| issue["text"].as_str()) {
+                self.aside(&format!("  - {issue}"));
+            }
+        }
+        if !error.hint.is_empty() {
+            self.aside(&format!("  {}", error.hint));
+        }
+    }
+
+    pub(crate) fn bold(&self, text: &str) -> String {
+        self.styled(text, Style::new().bold())
+    }
+
+    pub(crate) fn dim(&self, text: &str) -> String {
+        self.styled(text, Style::new().dimmed())
+    }
+
+    pub(crate) fn good(&self, text: &str) -> String {
+        self.styled(text, Style::new().green())
+    }
+
+    pub(crate) fn warn(&self, text: &str) -> String {
+        self.styled(text, Style::new().yellow())
+    }
+
+    pub(crate) fn name(&self, text: &str) -> String {
+        self.styled(text, Style::new().cyan().bold())
+    }
+
+    fn styled(&self, text: &str, style: Style) -> String {
+        if self.color {
+            text.style(style).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn write(&self, mut to: impl Write, text: &str) {
+        let Ok(mut gone) = self.gone.lock() else {
+            return;
+        };
+        if !*gone
+            && to
+                .write_all(text.as_bytes())
+                .and_then(|()| to.flush())
+                .is_err()
+        {
+            *gone = true;
+        }
+    }
+
+    /// Messages of the program itself, on stderr: warnings, or more if asked for.
+    pub(crate) fn start_log(&self, verbose: u8) {
+        let level = match verbose {
+            0 => "error",
+            1 => "info",
+            2 => "debug",
+            _ => "trace",
+        };
+        let filter = EnvFilter::try_from_env("BWANA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(self.color);
+        // A second initialisation can only come from a test.
+        let _ = log.without_time().with_target(false).try_init();
+    }
+}
+
+/// An object with one more field in front: the kind of a line.
+pub(crate) fn typed(kind: &str, value: &impl Serialize) -> Value {
+    let mut object = serde_json::Map::new();
+    object.insert("type".into(), kind.into());
+    if let Ok(Value::Object(fields)) = serde_json::to_value(value) {
+        object.extend(fields);
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,707 @@
+//! Commands that ask one thing and print the answer.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bwana_api::command::{
+    AgentsExport, AgentsList, AgentsShow, BudgetRaise, BudgetSet, BudgetShow, DefinitionsImport,
+    DefinitionsValidate, Doctor, EgressAllow, EgressForbid, EgressList, ModelsAdd, ModelsDefault,
+    ModelsList, ModelsPull, ModelsRemove, ProvidersAdd, ProvidersList, ProvidersRemove,
+    ProvidersTest, TasksAnswer, TasksApprove, TasksDeny, TasksList, TasksResolve, TasksShow,
+    ToolsCall, ToolsList, ToolsShow, WorkflowsExport, WorkflowsList, WorkflowsShow,
+};
+use bwana_api::definitions::{
+    ById, DefinitionList, FILE_MAX_BYTES, FileText, ImportRequest, Nothing,
+};
+use bwana_api::doctor::FindingStatus;
+use bwana_api::egress::HostRequest;
+use bwana_api::models::{
+    AddRequest as ModelAdd, DefaultRequest, ModelRefRequest, ModelShown, PullRequest,
+};
+use bwana_api::providers::{AddRequest, NameRef, ProviderShown, TestRequest};
+use bwana_api::tasks::{
+    AnswerRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef, TaskShown,
+};
+use bwana_api::{Event, Events, HostOptions};
+use bwana_api::{budget, tools};
+use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
+use bwana_types::model::Probe;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::{
+    self, Agents, Budget, Cli, Egress, Import, Models, Providers, Tasks, Tools, Workflows,
+};
+use crate::door::{Door, once};
+use crate::lists::{self, table};
+use crate::out::Out;
+
+pub(crate) async fn command(
+    host: &HostOptions,
+    out: &Out,
+    command: &Cli,
+) -> Result<Ends, ApiError> {
+    match command {
+        Cli::Workflows(workflows) => self::workflows(host, out, workflows).await,
+        Cli::Agents(agents) => self::agents(host, out, agents).await,
+        Cli::Tasks(tasks) => self::tasks(host, out, tasks).await,
+        Cli::Tools(tools) => self::tools(host, out, tools).await,
+        Cli::Providers(providers) => self::providers(host, out, providers).await,
+        Cli::Models(models) => self::models(host, out, models).await,
+        Cli::Budget(budget) => self::budget(host, out, budget).await,
+        Cli::Egress(egress) => self::egress(host, out, egress).await,
+        Cli::Doctor => doctor(host, out).await,
+        Cli::Run(_) | Cli::Ask(_) | Cli::Runs(_) | Cli::Serve(_) => Ok(Ends::Done),
+    }
+}
+
+async fn workflows(host: &HostOptions, out: &Out, workflows: &Workflows) -> Result<Ends, ApiError> {
+    match workflows {
+        Workflows::List => definitions(
+            out,
+            &once::<WorkflowsList>(host, Nothing {}).await?,
+            "agents",
+        ),
+        Workflows::Show { id } => {
+            let shown = once::<WorkflowsShow>(host, ById { id: id.clone() }).await?;
+            out.json(&shown);
+            if !out.is_json() {
+                out.line(
+                    &once::<WorkflowsExport>(host, ById { id: id.clone() })
+                        .await?
+                        .text,
+                );
+            }
+        }
+        Workflows::Validate { file } => return validate(host, out, file).await,
+        Workflows::Import(import) => self::import(host, out, import).await?,
+        Workflows::Export { id } => {
+            let exported = once::<WorkflowsExport>(host, ById { id: id.clone() }).await?;
+            out.json(&exported);
+            if !out.is_json() {
+                out.text(&exported.text);
+            }
+        }
+    }
+    Ok(Ends::Done)
+}
+
+async fn agents(host: &HostOptions, out: &Out, agents: &Agents) -> Result<Ends, ApiError> {
+    match agents {
+        Agents::List => definitions(out, &once::<AgentsList>(host, Nothing {}).await?, "tools"),
+        Agents::Show { id } => {
+            let shown = once::<AgentsShow>(host, ById { id: id.clone() }).await?;
+            out.json(&shown);
+            if !out.is_json() {
+                out.line(
+                    &once::<AgentsExport>(host, ById { id: id.clone() })
+                        .await?
+                        .text,
+                );
+                if !shown.missing_tools.is_empty() {
+                    out.line(&out.dim(&format!(
+                        "not installed: {}",
+                        shown.missing_tools.join(", ")
+                    )));
+                }
+            }
+        }
+        Agents::Create { file } => {
+            self::import(
+                host,
+                out,
+                &Import {
+                    file: file.clone(),
+                    only_new: true,
+                },
+            )
+            .await?;
+        }
+        Agents::Import(import) => self::import(host, out, import).await?,
+        Agents::Export { id } => {
+            let exported = once::<AgentsExport>(host, ById { id: id.clone() }).await?;
+            out.json(&exported);
+            if !out.is_json() {
+                out.text(&exported.text);
+            }
+        }
+    }
+    Ok(Ends::Done)
+}
+
+fn definitions(out: &Out, list: &DefinitionList, uses: &str) {
+    for item in &list.items {
+        out.json(item);
+    }
+    let rows: Vec<Vec<String>> = list
+        .items
+        .iter()
+        .map(|item| {
+            vec![
+                item.id.clone(),
+                item.name.clone(),
+                item.uses.join(", "),
+                item.source.clone(),
+            ]
+        })
+        .collect();
+    table(out, &["id", "name", uses, "from"], &rows);
+    for problem in &list.problems {
+        out.aside(&out.warn(&format!(
+            "{} cannot be used: {}",
+            problem.file, problem.problem
+        )));
+    }
+}
+
+async fn validate(host: &HostOptions, out: &Out, file: &Path) -> Result<Ends, ApiError> {
+    let report = once::<DefinitionsValidate>(host, file_text(file)?).await?;
+    out.json(&report);
+    for issue in &report.issues {
+        out.line(&format!("{}: {}", issue.severity, issue.text));
+    }
+    if report.valid {
+        let found = [report.agents.as_slice(), report.workflows.as_slice()].concat();
+        out.line(&format!("{} is good: {}", report.file, found.join(", ")));
+    }
+    Ok(if report.valid {
+        Ends::Done
+    } else {
+        Ends::Usage
+    })
+}
+
+async fn import(host: &HostOptions, out: &Out, import: &Import) -> Result<(), ApiError> {
+    let request = ImportRequest {
+        file: file_text(&import.file)?,
+        only_new: import.only_new,
+    };
+    let report = once::<DefinitionsImport>(host, request).await?;
+    for item in &report.items {
+        out.json(item);
+        out.line(&format!("{} {} {}", item.kind, item.id, item.status));
+    }
+    for note in &report.notes {
+        out.aside(&out.dim(&format!("note: {}", note.text)));
+    }
+    Ok(())
+}
+
+fn file_text(file: &Path) -> Result<FileText, ApiError> {
+    let text = read_file(file, FILE_MAX_BYTES, ErrorCode::DefinitionTooLarge)?;
+    Ok(FileText {
+        name: file.display().to_string(),
+        text,
+    })
+}
+
+/// A text file of at most so many bytes.
+pub(crate) fn read_file(
+    file: &Path,
+    max_bytes: usize,
+    too_large: ErrorCode,
+) -> Result<String, ApiError> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        ApiError::new(
+            ErrorCode::UsageInvalid,
+            format!("{} cannot be read: {error}", file.display()),
+        )
+        .with_hint("Check the name of the file and that you may read it.")
+    };
+    let opened = std::fs::File::open(file).map_err(|error| cannot(&error))?;
+    let size = opened.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = Vec::new();
+    opened
+        .take(max_bytes as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| cannot(&error))?;
+    if bytes.len() > max_bytes {
+        let message = format!(
+            "{} has {} bytes; at most {max_bytes} are taken",
+            file.display(),
+            size.max(bytes.len() as u64)
+        );
+        return Err(ApiError::new(too_large, message));
+    }
+    String::from_utf8(bytes).map_err(|_| cannot(&"it is not text (UTF-8)"))
+}
+
+async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, ApiError> {
+    let by = |id: &String| TaskRef { task: id.clone() };
+    let shown = match tasks {
+        Tasks::List { all } => {
+            let request = ListRequest {
+                all: *all,
+                ..ListRequest::default()
+            };
+            lists::tasks(out, &once::<TasksList>(host, request).await?.tasks);
+            return Ok(Ends::Done);
+        }
+        Tasks::Show { id } => {
+            let shown = once::<TasksShow>(host, by(id)).await?;
+            lists::tasks(out, std::slice::from_ref(&shown));
+            return Ok(Ends::Done);
+        }
+        Tasks::Approve { id } => once::<TasksApprove>(host, by(id)).await?,
+        Tasks::Deny { id, reason } => {
+            once::<TasksDeny>(
+                host,
+                DenyRequest {
+                    task: id.clone(),
+                    reason: reason.clone(),
+                },
+            )
+            .await?
+        }
+        Tasks::Answer { id, text } => {
+            once::<TasksAnswer>(
+                host,
+                AnswerRequest {
+                    task: id.clone(),
+                    text: text.clone(),
+                },
+            )
+            .await?
+        }
+        Tasks::Resolve { id, outcome, note } => {
+            let outcome = match outcome {
+                args::Outcome::Happened => Outcome::Happened,
+                args::Outcome::SendAgain => Outcome::SendAgain,
+                args::Outcome::GiveUp => Outcome::GiveUp,
+            };
+            let request = ResolveRequest {
+                task: id.clone(),
+                outcome,
+                note: note.clone(),
+            };
+            once::<TasksResolve>(host, request).await?
+        }
+    };
+    decided(out, &shown);
+    Ok(Ends::Done)
+}
+
+fn decided(out: &Out, shown: &TaskShown) {
+    out.json(shown);
+    out.line(&format!(
+        "Recorded. Go on with `bwana runs resume {}` if the run is not being worked on.",
+        crate::sentence::short(&shown.run.to_string())
+    ));
+}
+
+async fn tools(host: &HostOptions, out: &Out, tools: &Tools) -> Result<Ends, ApiError> {
+    match tools {
+        Tools::List => {
+            let list = once::<ToolsList>(host, Nothing {}).await?;
+            let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let rows: Vec<Vec<String>> = list
+                .tools
+                .iter()
+                .map(|tool| {
+                    out.json(tool);
+                    let risk = word(serde_json::to_value(tool.risk).unwrap_or_default());
+                    let effect = word(serde_json::to_value(tool.effect).unwrap_or_default());
+                    vec![tool.id.clone(), risk, effect, tool.description.clone()]
+                })
+                .collect();
+            table(out, &["id", "risk", "effect", "what it does"], &rows);
+        }
+        Tools::Show { id } => {
+            let shown = once::<ToolsShow>(host, ById { id: id.clone() }).await?;
+            out.json(&shown);
+            if !out.is_json() {
+                out.line(&serde_json::to_string_pretty(&shown).unwrap_or_default());
+            }
+        }
+        Tools::Call { id, args } => {
+            let request = tools::CallRequest {
+                tool: id.clone(),
+                args: args.clone(),
+            };
+            let report = once::<ToolsCall>(host, request).await?;
+            out.json(&report);
+            out.line(&crate::follow::visible(&report.content));
+            if report.is_error {
+                return Ok(Ends::Failed);
+            }
+        }
+    }
+    Ok(Ends::Done)
+}
+
+async fn providers(host: &HostOptions, out: &Out, providers: &Providers) -> Result<Ends, ApiError> {
+    match providers {
+        Providers::List => {
+            let list = once::<ProvidersList>(host, Nothing {}).await?;
+            list.providers
+                .iter()
+                .for_each(|provider| out.json(provider));
+            let rows: Vec<Vec<String>> = list.providers.iter().map(provider_row).collect();
+            table(
+                out,
+                &["id", "address", "model", "key", "USD per Mtok in/out"],
+                &rows,
+            );
+        }
+        Providers::Add(add) => {
+            let shown = once::<ProvidersAdd>(host, add_request(add)).await?;
+            out.json(&shown);
+            let word = if shown.replaced { "changed" } else { "added" };
+            out.line(&format!(
+                "{} {word}. Try it with `bwana providers test {}`.",
+                shown.id, shown.id
+            ));
+        }
+        Providers::Test { name, model } => {
+            let request = TestRequest {
+                name: name.clone(),
+                model: model.clone(),
+            };
+            let report = once::<ProvidersTest>(host, request).await?;
+            out.json(&report);
+            out.line(&probe_text(out, &report.probe));
+            if let Some(code) = report.code {
+                return Ok(code.exit_code());
+            }
+        }
+        Providers::Remove { name } => {
+            let shown = once::<ProvidersRemove>(host, NameRef { name: name.clone() }).await?;
+            out.json(&shown);
+            out.line(&format!("{} removed", shown.id));
+        }
+    }
+    Ok(Ends::Done)
+}
+
+fn add_request(add: &args::ProviderAdd) -> AddRequest {
+    AddRequest {
+        name: add.name.clone(),
+        kind: add.kind.clone(),
+        base_url: add.base_url.clone(),
+        key_env: add.key_env.clone(),
+        model: add.model.clone(),
+        price_in: add.price_in.clone(),
+        price_out: add.price_out.clone(),
+        context: add.context,
+        small: add.small,
+        constrained_tools: add.constrained_tools,
+    }
+}
+
+fn provider_row(provider: &ProviderShown) -> Vec<String> {
+    let price = |price: Option<bwana_api::Dollars>| {
+        price.map_or_else(|| String::from("unknown"), |usd| usd.0.to_string())
+    };
+    vec![
+        provider.id.clone(),
+        provider.base_url.clone(),
+        provider.model.clone().unwrap_or_else(|| String::from("-")),
+        provider.key.clone().unwrap_or_else(|| String::from("none")),
+        format!(
+            "{} / {}",
+            price(provider.price_in),
+            price(provider.price_out)
+        ),
+    ]
+}
+
+/// The three answers of a connection test.
+fn probe_text(out: &Out, probe: &Probe) -> String {
+    match probe {
+        Probe::Works {
+            model,
+            said,
+            latency_ms,
+            asked,
+        } => {
+            format!(
+                "{} {model} answered in {latency_ms} ms: {}\n  asked: {asked}",
+                out.good("works"),
+                crate::follow::visible(said)
+            )
+        }
+        Probe::Rejected { words, asked, .. } => {
+            format!(
+                "{} in its own words: {}\n  asked: {asked}",
+                out.warn("rejected"),
+                crate::follow::visible(words)
+            )
+        }
+        Probe::Unreachable { cause, asked } => format!(
+            "{}: {cause}\n  asked: {asked}",
+            out.warn("could not be reached")
+        ),
+    }
+}
+
+async fn models(host: &HostOptions, out: &Out, models: &Models) -> Result<Ends, ApiError> {
+    match models {
+        Models::List => {
+            let list = once::<ModelsList>(host, Nothing {}).await?;
+            list.models.iter().for_each(|model| out.json(model));
+            let rows: Vec<Vec<String>> = list.models.iter().map(model_row).collect();
+            table(out, &["id", "status", "size", "licence", "title"], &rows);
+            out.line(&out.dim(&format!(
+                "used when none is named: {}",
+                list.default_model.as_deref().unwrap_or("none")
+            )));
+        }
+        Models::Pull { id, yes } => return pull(host, out, id.clone(), *yes).await,
+        Models::Add { file } => {
+            let file = std::path::absolute(file).unwrap_or_else(|_| PathBuf::from(file));
+            model_line(
+                out,
+                &once::<ModelsAdd>(host, ModelAdd { file }).await?,
+                "added",
+            );
+        }
+        Models::Remove { id } => {
+            model_line(
+                out,
+                &once::<ModelsRemove>(host, ModelRefRequest { id: id.clone() }).await?,
+                "removed",
+            );
+        }
+        Models::Default { model } => {
+            let shown = once::<ModelsDefault>(
+                host,
+                DefaultRequest {
+                    model: model.clone(),
+                },
+            )
+            .await?;
+            out.json(&shown);
+            out.line(&format!(
+                "used when none is named: {}",
+                shown.default_model.as_deref().unwrap_or("none")
+            ));
+        }
+    }
+    Ok(Ends::Done)
+}
+
+fn model_row(model: &ModelShown) -> Vec<String> {
+    let status = serde_json::to_value(model.status).unwrap_or_default();
+    vec![
+        model.id.clone(),
+        status.as_str().unwrap_or_default().to_owned(),
+        size(model.size_bytes),
+        model.licence.clone().unwrap_or_default(),
+        model.title.clone(),
+    ]
+}
+
+fn model_line(out: &Out, model: &ModelShown, word: &str) {
+    out.json(model);
+    out.line(&format!("{} {word} ({})", model.id, size(model.size_bytes)));
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0 => String::from("-"),
+        bytes if bytes < 1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        bytes => format!(
+            "{}.{} GB",
+            bytes / 1_000_000_000,
+            bytes % 1_000_000_000 / 100_000_000
+        ),
+    }
+}
+
+/// Says what would be fetched, asks once, and shows how far it is.
+async fn pull(
+    host: &HostOptions,
+    out: &Out,
+    id: Option<String>,
+    yes: bool,
+) -> Result<Ends, ApiError> {
+    let list = once::<ModelsList>(host, Nothing {}).await?;
+    let wanted = list.models.iter().find(|model| match &id {
+        Some(id) => model.id == *id || model.purpose.as_deref() == Some(id),
+        None => model.purpose.as_deref() == Some("starter"),
+    });
+    if let Some(model) = wanted {
+        let licence = model.licence.as_deref().unwrap_or("unknown licence");
+        out.line(&format!(
+            "{}: {}, {licence}",
+            model.title,
+            size(model.size_bytes)
+        ));
+    }
+    if !yes && !agreed(out)? {
+        return Ok(Ends::Cancelled);
+    }
+    let door = Door::reader(host)?;
+    let (events, mut heard) = Events::channel();
+    let mut pulling = Box::pin(door.call_telling::<ModelsPull>(PullRequest { id }, events));
+    let bar = progress_bar(out);
+    let mut told = 0;
+    let shown = loop {
+        tokio::select! {
+            biased;
+            Some(event) = heard.recv() => progress(out, bar.as_ref(), &mut told, &event),
+            pulled = &mut pulling => break pulled?,
+        }
+    };
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    model_line(out, &shown, "is here");
+    Ok(Ends::Done)
+}
+
+fn agreed(out: &Out) -> Result<bool, ApiError> {
+    if !out.can_ask() {
+        let message = "nothing is downloaded without a yes";
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message).with_hint("Say it with --yes."));
+    }
+    out.text("Download it? [y/N] ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UsageInvalid,
+            format!("the answer cannot be read: {error}"),
+        )
+    })?;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+fn progress_bar(out: &Out) -> Option<ProgressBar> {
+    if !out.can_ask() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {eta} {msg}");
+    Some(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+}
+
+/// A bar on a terminal; elsewhere a line for every tenth.
+fn progress(out: &Out, bar: Option<&ProgressBar>, told: &mut u64, event: &Event) {
+    let Event::Progress { what, done, total } = event else {
+        return;
+    };
+    if let Some(bar) = bar {
+        bar.set_length(total.unwrap_or(*done));
+        bar.set_position(*done);
+        bar.set_message(what.clone());
+        return;
+    }
+    let tenth = total
+        .filter(|total| *total > 0)
+        .map_or(0, |total| done * 10 / total);
+    if tenth > *told {
+        *told = tenth;
+        out.line(&format!("{what}: {} %", tenth * 10));
+    }
+}
+
+async fn budget(host: &HostOptions, out: &Out, budget: &Budget) -> Result<Ends, ApiError> {
+    let shown = match budget {
+        Budget::Show => once::<BudgetShow>(host, Nothing {}).await?,
+        Budget::Set {
+            run: Some(run),
+            usd,
+            tokens,
+            calls,
+            turns,
+            elapsed,
+        } => {
+            let request = budget::RaiseRequest {
+                run: run.clone(),
+                usd: usd.clone(),
+                tokens: *tokens,
+                calls: *calls,
+                turns: *turns,
+                elapsed: elapsed.clone(),
+            };
+            let shown = once::<BudgetRaise>(host, request).await?;
+            out.json(&shown);
+            out.line(&format!(
+                "{} topped up. {}",
+                shown.id,
+                crate::sentence::why(&shown)
+            ));
+            return Ok(Ends::Done);
+        }
+        Budget::Set { run: None, usd, .. } => {
+            let day_usd = match usd.as_deref() {
+                None => {
+                    return Err(ApiError::new(
+                        ErrorCode::BudgetInvalid,
+                        "nobody says what a day may cost",
+                    ));
+                }
+                Some("none") => None,
+                Some(usd) => Some(usd.to_owned()),
+            };
+            once::<BudgetSet>(host, budget::SetRequest { day_usd }).await?
+        }
+    };
+    out.json(&shown);
+    let limit = shown.limit.map_or_else(
+        || String::from("no limit"),
+        |limit| format!("of ${}", limit.0),
+    );
+    out.line(&format!(
+        "{} ({}): ${} spent, {limit}",
+        shown.day, shown.time_zone, shown.spent.0
+    ));
+    if shown.unpriced_calls > 0 {
+        out.line(&format!(
+            "{} calls had no known price and are not in this sum",
+            shown.unpriced_calls
+        ));
+    }
+    Ok(Ends::Done)
+}
+
+async fn egress(host: &HostOptions, out: &Out, egress: &Egress) -> Result<Ends, ApiError> {
+    let list = match egress {
+        Egress::List => once::<EgressList>(host, Nothing {}).await?,
+        Egress::Allow { host: target } => {
+            once::<EgressAllow>(
+                host,
+                HostRequest {
+                    host: target.clone(),
+                },
+            )
+            .await?
+        }
+        Egress::Forbid { host: target } => {
+            once::<EgressForbid>(
+                host,
+                HostRequest {
+                    host: target.clone(),
+                },
+            )
+            .await?
+        }
+    };
+    out.json(&list);
+    let rows: Vec<Vec<String>> = list
+        .private_hosts
+        .iter()
+        .map(|host| vec![host.clone()])
+        .collect();
+    table(out, &["private hosts open to tools"], &rows);
+    if list.needs_restart {
+        out.aside(&out.dim("The program that owns the data folder must be restarted to use this."));
+    }
+    Ok(Ends::Done)
+}
+
+async fn doctor(host: &HostOptions, out: &Out) -> Result<Ends, ApiError> {
+    let report = once::<Doctor>(host, Nothing {}).await?;
+    for finding in &report.findings {
+        out.json(finding);
+        let mark = match finding.status {
+            FindingStatus::Ok => out.good("ok"),
+            FindingStatus::Note => out.dim("note"),
+            FindingStatus::Warning => out.warn("warning"),
+            FindingStatus::Broken => out.warn("broken"),
+        };
+        out.line(&format!("{mark:<8} {}: {}", finding.id, finding.message));
+        if !finding.hint.is_empty() {
+            out.line(&out.dim(&format!("         {}", finding.hint)));
+        }
+    }
+    Ok(if report.ok { Ends::Done } else { Ends::Failed })
+}
