@@ -13,12 +13,17 @@ use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::secret::SecretSource;
 use bwana_types::time::Clock;
+use bwana_workflow::machine::{Control, Input};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::book::{self, Book};
 use crate::caller::Caller;
 use crate::hub::Hub;
+use crate::quiet;
+
+/// Who pauses the runs of a restored backup.
+const RESTORED: &str = "restored backup";
 
 /// What a host brings: where the data is, and the outside world.
 #[derive(Clone)]
@@ -65,7 +70,7 @@ struct Inner {
 }
 
 impl App {
-    /// Opens the data folder. With [`Mode::Own`] every unfinished run is taken over.
+    /// Opens the data folder. An owner then calls [`App::take_over`].
     ///
     /// # Errors
     /// If the settings cannot be read, another process owns the folder, or the database cannot be used.
@@ -108,10 +113,29 @@ impl App {
                 tracker: TaskTracker::new(),
             }),
         };
-        if mode == Mode::Own {
-            app.engine()?.recover()?;
-        }
         Ok(app)
+    }
+
+    /// Takes over every unfinished run, as an owner does when it starts, and says which now work. Behind a restored
+    /// backup they are paused instead: they may have done more since than their journals know, so a person decides.
+    ///
+    /// # Errors
+    /// If the list of runs cannot be read, or a pause cannot be written.
+    pub async fn take_over(&self) -> Result<Vec<RunId>, ApiError> {
+        let (store, engine) = (self.owner()?, self.engine()?);
+        if store.restored_at()?.is_some() {
+            for run in store.unfinished_runs()? {
+                let pause = Control::Pause {
+                    by: String::from(RESTORED),
+                };
+                // A run that cannot be folded is reported by the recovery below and moves no more than this.
+                if let Err(error) = quiet::steer(self, run.id, Input::Control(pause)).await {
+                    tracing::error!(run = %run.id, "left alone: {}", error.message);
+                }
+            }
+            store.settle_restored().await?;
+        }
+        engine.recover()
     }
 
     /// Lets what is in flight settle for two seconds, makes everything durable and gives the folder free.

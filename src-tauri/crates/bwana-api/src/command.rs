@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, definitions, doctor, egress, events, export, models, providers, replay, runs, tasks,
-    tools,
+    budget, data, definitions, doctor, egress, events, export, models, providers, replay, runs,
+    tasks, tools,
 };
 
 /// What a command is called with besides its request.
@@ -284,6 +284,12 @@ commands! {
     /// Closes it again.
     EgressForbid = "egress.forbid" (Owner, Machine) egress::HostRequest => egress::HostList, egress::forbid;
 
+    /// Copies everything into a folder, checked.
+    Backup = "backup" (Reader, Machine) data::BackupRequest => data::BackupReport, data::backup;
+    /// Checks that everything stored is whole.
+    Verify = "verify" (Reader, Machine) definitions::Nothing => data::VerifyReport, data::verify;
+    /// Computes lists and sums anew from the journals.
+    Rebuild = "rebuild" (Owner, Machine) definitions::Nothing => data::RebuildReport, data::rebuild;
     /// Looks at this machine and says what is missing.
     Doctor = "doctor" (Reader, Read) definitions::Nothing => doctor::DoctorReport, doctor::doctor;
 }

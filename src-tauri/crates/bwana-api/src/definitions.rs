@@ -7,10 +7,10 @@ use bwana_types::agent::AgentFile;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::hash::Hash;
 use bwana_types::workflow::WorkflowFile;
+pub use bwana_workflow::definition::FILE_MAX_BYTES;
 use bwana_workflow::definition::{
     DefinitionError, DefinitionFile, Issue, SHIPPED_FILES, Severity, parse, schemas,
 };
-pub use bwana_workflow::definition::FILE_MAX_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -15,6 +15,9 @@ use crate::definitions::Nothing;
 use crate::events::{Event, Events};
 use crate::shape::{nearest, shown};
 
+/// Another name for the starter model.
+const STARTER: &str = "starter";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelShown {
     pub id: String,
@@ -54,7 +57,7 @@ pub struct ModelList {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PullRequest {
-    /// Without one: the starter model.
+    /// Without one, or as `starter`: the starter model.
     pub id: Option<String>,
 }
 
@@ -184,7 +187,7 @@ pub(crate) async fn pull(
             .iter()
             .map(|entry| entry.id.as_str())
     };
-    let entry = match &request.id {
+    let entry = match request.id.as_deref().filter(|id| *id != STARTER) {
         Some(id) => local.catalogue().get(id).ok_or_else(|| {
             let message = format!("the program knows no model called '{}'", shown(id));
             let error = ApiError::new(ErrorCode::ModelUnknown, message);

@@ -266,7 +266,9 @@ fn does_not_fit(task: &TaskInfo) -> ApiError {
         ),
         TaskKind::Uncertain => (
             "asks what became of something that may have happened",
-            format!("Look there, then use `bwana tasks resolve {id} done`, `again` or `give-up`."),
+            format!(
+                "Look there, then use `bwana tasks resolve {id} happened`, `send-again` or `give-up`."
+            ),
         ),
     };
     ApiError::new(ErrorCode::TaskWrongAnswer, format!("task {id} {what}")).with_hint(how)

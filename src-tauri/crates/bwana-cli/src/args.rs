@@ -69,6 +69,24 @@ pub(crate) enum Cli {
     Egress(Egress),
     /// Own the data folder: resume every unfinished run and serve other commands
     Serve(Serve),
+    /// Copy everything into a folder, checked
+    ///
+    /// The data folder may be in use meanwhile. The backup is one folder that `bwana restore` brings back whole.
+    Backup {
+        /// The folder to be made, or an existing one to put it into [default: the backups of the data folder]
+        folder: Option<PathBuf>,
+    },
+    /// Replace the data by a backup; what was there is kept beside it
+    Restore {
+        /// A folder that `bwana backup` made
+        folder: PathBuf,
+    },
+    /// Check that everything stored is whole: pages, contents, journals, lists
+    Verify {
+        /// Also compute lists and sums anew from the journals
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// Look at this machine and say what is missing
     Doctor,
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod ask_person;
+mod data;
 mod door;
 mod follow;
 mod host;
@@ -49,6 +50,9 @@ async fn run(args: &Args, out: &Out) -> Result<Ends, ApiError> {
         Cli::Ask(ask) => work::ask(&host, out, ask).await,
         Cli::Runs(runs) => work::runs(&host, out, runs).await,
         Cli::Serve(options) => serve::serve(host, out, options).await,
+        Cli::Backup { folder } => data::backup(&host, out, folder.as_deref()).await,
+        Cli::Restore { folder } => data::restore(&host, out, folder),
+        Cli::Verify { rebuild } => data::verify(&host, out, *rebuild).await,
         other => simple::command(&host, out, other).await,
     }
 }

@@ -15,7 +15,12 @@ pub(crate) async fn serve(host: HostOptions, out: &Out, options: &Serve) -> Resu
     let home = host.home.clone();
     let app = App::open(host, Mode::Own)?;
     let server = socket::serve(&app)?;
-    let resumed: Vec<String> = app.live_runs().iter().map(ToString::to_string).collect();
+    let resumed: Vec<String> = app
+        .take_over()
+        .await?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     out.json(
         &json!({"type": "serving", "home": home.display().to_string(), "pid": std::process::id(),
         "socket": server.path().display().to_string(), "resumed": resumed}),

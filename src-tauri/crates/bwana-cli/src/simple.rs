@@ -50,7 +50,14 @@ pub(crate) async fn command(
         Cli::Budget(budget) => self::budget(host, out, budget).await,
         Cli::Egress(egress) => self::egress(host, out, egress).await,
         Cli::Doctor => doctor(host, out).await,
-        Cli::Run(_) | Cli::Ask(_) | Cli::Runs(_) | Cli::Serve(_) => Ok(Ends::Done),
+        // These have rooms of their own.
+        Cli::Run(_)
+        | Cli::Ask(_)
+        | Cli::Runs(_)
+        | Cli::Serve(_)
+        | Cli::Backup { .. }
+        | Cli::Restore { .. }
+        | Cli::Verify { .. } => Ok(Ends::Done),
     }
 }
 
