@@ -603,7 +603,10 @@ mod tests {
 
     #[test]
     fn a_huge_body_is_cut_even_if_it_is_no_text() {
-        assert_eq!(kept_body(&[b'x'; 40_000]).len(), ERROR_BODY_MAX_BYTES);
-        assert!(kept_body(&[0xFF; 40_000]).len() <= ERROR_BODY_MAX_BYTES);
+        assert_eq!(
+            kept_body("x".repeat(40_000).as_bytes()).len(),
+            ERROR_BODY_MAX_BYTES
+        );
+        assert!(kept_body(&vec![0xFF; 40_000]).len() <= ERROR_BODY_MAX_BYTES);
     }
 }

@@ -51,7 +51,7 @@ impl HttpProvider {
     pub fn new(endpoint: Endpoint, dialect: Arc<dyn Dialect>, transport: Transport) -> Self {
         Self {
             quirks: Quirks::for_endpoint(&endpoint),
-            limits: if endpoint.is_loopback() {
+            limits: if endpoint.is_loopback() || endpoint.is_plain_http() {
                 Limits::LOCAL
             } else {
                 Limits::REMOTE
@@ -219,9 +219,13 @@ impl HttpProvider {
             vec![Message::text(Role::User, PROBE_QUESTION)],
         );
         request.max_output_tokens = PROBE_MAX_OUTPUT_TOKENS;
+        let path = match self.dialect.encode(&request, &self.quirks) {
+            Ok(encoded) => encoded.path,
+            Err(error) => return failed_probe(self.dress(error), String::new()),
+        };
         let asked = format!(
             "POST {}, model {model}: {PROBE_QUESTION}",
-            self.endpoint.show("chat/completions")
+            self.endpoint.show(path)
         );
         let started = Instant::now();
         match self.ask(&request, &limits, &mut |_| {}).await {

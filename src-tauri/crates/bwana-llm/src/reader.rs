@@ -40,7 +40,7 @@ enum Mode {
         sse: SseParser,
         decoder: Box<dyn Decoder>,
         /// How it began, for the message if it turns out to be no stream.
-        head: String,
+        head: Vec<u8>,
         events: usize,
         /// A failure after the answer was whole; it is not the answer's.
         closed: bool,
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
                     _ => Mode::Stream {
                         sse: SseParser::new(self.limits.event_bytes),
                         decoder: self.dialect.decoder(self.context, self.quirks, self.limits),
-                        head: kept_body(&head[..head.len().min(HEAD_MAX_BYTES)]),
+                        head: Vec::new(),
                         events: 0,
                         closed: false,
                     },
@@ -178,10 +178,14 @@ impl<'a> Reader<'a> {
             Mode::Stream {
                 sse,
                 decoder,
+                head,
                 events,
                 closed,
-                ..
             } => {
+                if head.len() < HEAD_MAX_BYTES {
+                    let room = HEAD_MAX_BYTES - head.len();
+                    head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
                 let limit = self.limits.event_bytes;
                 let taken = through(sse, decoder.as_mut(), fed, sink, limit, Some(bytes));
                 *events += fed.events;
@@ -231,10 +235,11 @@ impl<'a> Reader<'a> {
             return Ok(outcome);
         }
         let ended = decoder.progress() == Progress::Ended;
-        let stranger = (*events == 0 && !looks_like_events(head)).then(|| head.clone());
+        let head = kept_body(head);
+        let stranger = *events == 0 && !looks_like_events(&head);
         Err(self.with_partial(match end {
             End::Broken { kind, cause } => LlmError::new(kind, cause),
-            End::Closed if stranger.is_some() => no_stream(&stranger.unwrap_or_default()),
+            End::Closed if stranger => no_stream(&head),
             End::Closed if ended => LlmError::new(
                 ErrorKind::Interrupted,
                 "ended the answer without saying anything",
@@ -363,13 +368,15 @@ fn replay(outcome: &Outcome, sink: Sink<'_>) {
                 sink(Delta::Reasoning(text.to_string()));
             }
             Part::ToolCall(call) => {
-                sink(Delta::ToolStart {
-                    slot,
-                    id: call.id.to_string(),
-                    name: call.name.to_string(),
-                });
-                let piece = call.args.to_string();
-                sink(Delta::ToolArgs { slot, piece });
+                if !call.name.is_empty() {
+                    sink(Delta::ToolStart {
+                        slot,
+                        id: call.id.to_string(),
+                        name: call.name.to_string(),
+                    });
+                    let piece = call.args.to_string();
+                    sink(Delta::ToolArgs { slot, piece });
+                }
                 slot += 1;
             }
             Part::Reasoning { .. } | Part::Image { .. } | Part::ToolResult { .. } => {}

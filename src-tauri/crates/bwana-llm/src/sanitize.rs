@@ -197,9 +197,9 @@ impl Walk<'_> {
         let properties = map.get("properties").and_then(Value::as_object);
         let closed = map.get("additionalProperties") == Some(&Value::Bool(false));
         // A free-form map: closing it would make it the empty object.
-        if (map.contains_key("additionalProperties") && !closed)
-            || (properties.is_none_or(Map::is_empty) && !closed)
-        {
+        let is_open =
+            map.contains_key("additionalProperties") || properties.is_none_or(Map::is_empty);
+        if is_open && !closed {
             return None;
         }
         let mut strict_properties = Map::new();

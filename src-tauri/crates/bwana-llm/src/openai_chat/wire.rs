@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use bwana_types::message::Usage;
 use serde::Deserialize;
@@ -14,9 +13,9 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow, default)]
-    pub(super) id: Loose<Text<'a>>,
+    pub(super) id: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) model: Loose<Text<'a>>,
+    pub(super) model: Text<'a>,
     #[serde(borrow, default)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
@@ -27,7 +26,7 @@ pub(super) struct Chunk<'a> {
     pub(super) error: Option<&'a RawValue>,
     /// `error` for servers that send their error unwrapped.
     #[serde(borrow, default)]
-    pub(super) object: Loose<Text<'a>>,
+    pub(super) object: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +38,7 @@ pub(super) struct Choice<'a> {
     #[serde(borrow, default)]
     pub(super) message: Loose<Said<'a>>,
     #[serde(borrow, default)]
-    pub(super) finish_reason: Loose<Text<'a>>,
+    pub(super) finish_reason: Text<'a>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -51,13 +50,13 @@ pub(super) struct Said<'a> {
     #[serde(borrow, default)]
     pub(super) content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) reasoning_content: Loose<Text<'a>>,
+    pub(super) reasoning_content: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) reasoning: Loose<Text<'a>>,
+    pub(super) reasoning: Text<'a>,
     #[serde(default)]
     pub(super) reasoning_details: Loose<Vec<serde_json::Value>>,
     #[serde(borrow, default)]
-    pub(super) refusal: Loose<Text<'a>>,
+    pub(super) refusal: Text<'a>,
     /// A list, or one call where a server forgot the list.
     #[serde(borrow, default)]
     pub(super) tool_calls: Option<&'a RawValue>,
@@ -71,7 +70,7 @@ pub(super) struct WireCall<'a> {
     #[serde(default)]
     pub(super) index: Loose<i64>,
     #[serde(borrow, default)]
-    pub(super) id: Loose<Text<'a>>,
+    pub(super) id: Text<'a>,
     #[serde(borrow, default)]
     pub(super) function: Loose<WireFunction<'a>>,
 }
@@ -79,7 +78,7 @@ pub(super) struct WireCall<'a> {
 #[derive(Deserialize)]
 pub(super) struct WireFunction<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Loose<Text<'a>>,
+    pub(super) name: Text<'a>,
     /// Text, or the object itself.
     #[serde(borrow, default)]
     pub(super) arguments: Option<&'a RawValue>,
@@ -174,35 +173,46 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Loose<T> {
     }
 }
 
-/// Text borrowed from the event where it holds no escapes.
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+/// Text borrowed from the event where it holds no escapes; empty where something else than text stands.
+#[derive(Default)]
+pub(super) struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    /// The text if there is any.
+    pub(super) fn as_str(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(&*self.0)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<'a>(PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for Read<'a> {
-            type Value = Text<'a>;
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Ok(Self(text(raw).unwrap_or_default()))
+    }
+}
+
+/// A JSON string's content, borrowed if it can be.
+struct Borrowed<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Borrowed<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Cow<'de, str>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("text")
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
             }
         }
-        deserializer.deserialize_str(Read(PhantomData))
-    }
-}
-
-impl Loose<Text<'_>> {
-    /// The text if there is any.
-    pub(super) fn as_str(&self) -> Option<&str> {
-        self.0.as_ref().map(|t| &*t.0).filter(|t| !t.is_empty())
+        deserializer.deserialize_str(Read).map(Self)
     }
 }
 
@@ -251,12 +261,44 @@ fn push_texts(piece: &serde_json::Value, out: &mut String) {
 
 /// The text of a JSON string; `None` if it is something else.
 pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    if !raw.get().starts_with('"') {
+    let raw = raw.get();
+    if !raw.starts_with('"') {
         return None;
     }
-    serde_json::from_str::<Text<'_>>(raw.get())
-        .ok()
-        .map(|t| t.0)
+    match serde_json::from_str::<Borrowed<'_>>(raw) {
+        Ok(text) => Some(text.0),
+        // A server that splits its text between bytes sends halves of an emoji; the rest of the text still counts.
+        Err(_) => serde_json::from_str(&whole_escapes(raw))
+            .ok()
+            .map(Cow::Owned),
+    }
+}
+
+/// A JSON string in which every `\u` escape that is only half a character became U+FFFD.
+fn whole_escapes(raw: &str) -> String {
+    let unit = |at: usize| {
+        let digits = raw.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(raw.len());
+    let mut at = 0;
+    while at < raw.len() {
+        let (length, is_half) = match unit(at) {
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => (12, false),
+            Some(0xD800..=0xDFFF) => (6, true),
+            Some(_) => (6, false),
+            None if raw[at..].starts_with('\\') => (2, false),
+            None => (raw[at..].chars().next().map_or(1, char::len_utf8), false),
+        };
+        let end = (at + length).min(raw.len());
+        out.push_str(if is_half {
+            "\\ufffd"
+        } else {
+            raw.get(at..end).unwrap_or_default()
+        });
+        at = end;
+    }
+    out
 }
 
 /// `arguments` as the text the model wrote: a string's content, an object as it stands, nothing for null.
@@ -265,5 +307,29 @@ pub(super) fn arguments(raw: &RawValue) -> Cow<'_, str> {
         Some(text) => text,
         None if raw.get() == "null" => Cow::Borrowed(""),
         None => Cow::Borrowed(raw.get()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        assert_eq!(text(raw).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn half_characters_cost_only_themselves() {
+        check(r#""a\ud83d b""#, "a\u{FFFD} b");
+        check(r#""\udf0d\ud83d\ud83c\udf0d""#, "\u{FFFD}\u{FFFD}🌍");
+        check(r#""\\ud83d \ud83d \n é""#, "\\ud83d \u{FFFD} \n é");
+    }
+
+    #[test]
+    fn text_without_escapes_is_borrowed() {
+        let raw: &RawValue = serde_json::from_str(r#""Habari 🌍""#).unwrap();
+        assert!(matches!(text(raw), Some(Cow::Borrowed("Habari 🌍"))));
     }
 }

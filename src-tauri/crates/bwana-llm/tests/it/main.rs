@@ -1,0 +1,19 @@
+//! The crate as its users see it: real HTTP on loopback, every wire case through the codec and over a socket, hostile
+//! servers, and (where one is installed) a real llama.cpp server. What needs no socket and no second module is tested
+//! beside its code.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, helpers included, a surprise is a failure with a place"
+)]
+
+mod fuzz;
+mod llama_server;
+mod properties;
+mod provider;
+mod requests;
+mod server;
+mod show;
+mod time_limits;
+mod wire_cases;
+mod wire_table;
