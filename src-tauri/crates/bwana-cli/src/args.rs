@@ -383,4 +383,7 @@ pub(crate) struct Serve {
     /// Only the owner's socket, no HTTP gateway
     #[arg(long)]
     pub(crate) no_gateway: bool,
+    /// End after a minute without work or connections: for an owner that `run --detach` has started
+    #[arg(long, hide = true)]
+    pub(crate) exit_when_idle: bool,
 }

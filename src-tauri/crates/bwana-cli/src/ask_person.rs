@@ -6,61 +6,94 @@ use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::task::Ask;
 
 use crate::door::Door;
-use crate::follow::visible;
 use crate::out::Out;
+use crate::signals::{End, Signals};
+use crate::stage::visible;
 
-/// Asks, and hands the answer on. `false`: the person wants to answer later.
-pub(crate) async fn ask(door: &Door, out: &Out, task: &TaskShown) -> Result<bool, ApiError> {
+/// What came of asking.
+pub(crate) enum Answered {
+    Yes,
+    /// The person wants to answer another time.
+    Later,
+    /// Instead of an answer came the wish that this ends.
+    Asked(End),
+}
+
+/// Asks, and hands the answer on.
+pub(crate) async fn ask(
+    door: &Door,
+    out: &Out,
+    task: &TaskShown,
+    signals: &mut Signals,
+) -> Result<Answered, ApiError> {
     show(out, task);
-    let id = || task.id.to_string();
     loop {
-        let answer = read_line(prompt(&task.ask)).await?;
-        let answer = answer.trim();
-        let word = answer.to_lowercase();
-        if word == "later" || word == "l" {
-            return Ok(false);
+        let line = tokio::select! {
+            line = read_line(out, prompt(&task.ask)) => line?,
+            end = signals.next() => return Ok(Answered::Asked(end)),
+        };
+        // The end of the input is no answer.
+        let Some(line) = line else {
+            return Ok(Answered::Later);
+        };
+        let answer = line.trim();
+        if matches!(answer.to_lowercase().as_str(), "later" | "l") {
+            return Ok(Answered::Later);
         }
-        match &task.ask {
-            Ask::Answer { .. } if !answer.is_empty() => {
-                door.call::<TasksAnswer>(AnswerRequest {
-                    task: id(),
-                    text: answer.to_owned(),
-                })
-                .await?;
-                return Ok(true);
-            }
-            Ask::Uncertain { .. } => {
-                let outcome = match word.as_str() {
-                    "d" | "done" => Outcome::Happened,
-                    "a" | "again" => Outcome::SendAgain,
-                    "g" | "give up" => Outcome::GiveUp,
-                    _ => continue,
-                };
-                let request = ResolveRequest {
-                    task: id(),
-                    outcome,
-                    note: String::new(),
-                };
-                door.call::<TasksResolve>(request).await?;
-                return Ok(true);
-            }
-            Ask::Answer { .. } => {}
-            Ask::Approve { .. } | Ask::Plan { .. } | Ask::Price { .. } => match word.as_str() {
-                "y" | "yes" => {
-                    door.call::<TasksApprove>(TaskRef { task: id() }).await?;
-                    return Ok(true);
-                }
-                "n" | "no" => {
-                    door.call::<TasksDeny>(DenyRequest {
-                        task: id(),
-                        reason: String::new(),
-                    })
-                    .await?;
-                    return Ok(true);
-                }
-                _ => {}
-            },
+        if hand_on(door, task, answer).await? {
+            return Ok(Answered::Yes);
         }
+    }
+}
+
+/// `false`: that is no answer to this question.
+async fn hand_on(door: &Door, task: &TaskShown, answer: &str) -> Result<bool, ApiError> {
+    let id = task.id.to_string();
+    let word = answer.to_lowercase();
+    match &task.ask {
+        Ask::Answer { .. } if answer.is_empty() => return Ok(false),
+        Ask::Answer { .. } => {
+            let request = AnswerRequest {
+                task: id,
+                text: answer.to_owned(),
+            };
+            door.call::<TasksAnswer>(request).await?;
+        }
+        Ask::Uncertain { .. } => {
+            let Some(outcome) = outcome(&word) else {
+                return Ok(false);
+            };
+            let request = ResolveRequest {
+                task: id,
+                outcome,
+                note: String::new(),
+            };
+            door.call::<TasksResolve>(request).await?;
+        }
+        Ask::Approve { .. } | Ask::Plan { .. } | Ask::Price { .. } => match word.as_str() {
+            "y" | "yes" => {
+                door.call::<TasksApprove>(TaskRef { task: id }).await?;
+            }
+            "n" | "no" => {
+                let request = DenyRequest {
+                    task: id,
+                    reason: String::new(),
+                };
+                door.call::<TasksDeny>(request).await?;
+            }
+            _ => return Ok(false),
+        },
+    }
+    Ok(true)
+}
+
+/// What became of an effect that may have happened, as people say it.
+pub(crate) fn outcome(word: &str) -> Option<Outcome> {
+    match word {
+        "d" | "done" | "happened" => Some(Outcome::Happened),
+        "a" | "again" | "send again" | "send-again" => Some(Outcome::SendAgain),
+        "g" | "give up" | "give-up" | "giveup" => Some(Outcome::GiveUp),
+        _ => None,
     }
 }
 
@@ -114,20 +147,16 @@ fn prompt(ask: &Ask) -> &'static str {
     }
 }
 
-async fn read_line(prompt: &'static str) -> Result<String, ApiError> {
-    let read = tokio::task::spawn_blocking(move || {
-        use std::io::Write;
-        let mut stderr = std::io::stderr();
-        stderr.write_all(prompt.as_bytes())?;
-        stderr.flush()?;
+/// A line from the terminal; `None` at its end. Read on a thread of its own, so that Ctrl-C is heard meanwhile: one that
+/// is never answered ends with the process.
+async fn read_line(out: &Out, prompt: &'static str) -> Result<Option<String>, ApiError> {
+    out.prompt(prompt);
+    let (done, read) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
         let mut line = String::new();
-        let bytes = std::io::stdin().read_line(&mut line)?;
-        // The end of the input is no answer.
-        std::io::Result::Ok(if bytes == 0 {
-            String::from("later")
-        } else {
-            line
-        })
+        let bytes = std::io::stdin().read_line(&mut line);
+        // Nobody waits any more: the answer came too late.
+        let _ = done.send(bytes.map(|bytes| (bytes > 0).then_some(line)));
     });
     let failed = |why: String| {
         ApiError::new(

@@ -9,8 +9,8 @@ use bwana_api::{App, Caller, Ctx, HostOptions, Mode};
 use bwana_types::error::{ApiError, ExitCode as Ends};
 
 use crate::door::once;
-use crate::follow::visible;
 use crate::out::{Out, typed};
+use crate::stage::visible;
 
 pub(crate) async fn backup(
     host: &HostOptions,

@@ -1,8 +1,37 @@
 //! How a command reaches the data folder: in this process, or at the process that owns it.
 
+use std::time::{Duration, Instant};
+
 use bwana_api::socket::Client;
 use bwana_api::{App, Caller, Command, Ctx, Events, HostOptions, Mode};
 use bwana_types::error::{ApiError, ErrorCode};
+
+/// How long a command waits for a data folder whose holder does not talk: another command that is about to end, or an
+/// owner that is about to listen.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+const LOCK_LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// Opens a data folder as its owner.
+///
+/// # Errors
+/// If somebody else is its owner, at once; if a passing command holds it too long; or if it cannot be used.
+pub(crate) async fn open_owned(host: &HostOptions, mode: Mode) -> Result<App, ApiError> {
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match App::open(host.clone(), mode) {
+            Err(error) if error.code == ErrorCode::HomeInUse => {
+                let answers = Client::connect(&host.home)
+                    .await
+                    .is_ok_and(|owner| owner.is_some());
+                if answers || Instant::now() >= deadline {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+        tokio::time::sleep(LOCK_LOOK_AGAIN).await;
+    }
+}
 
 pub(crate) enum Door {
     Here(App),
@@ -15,20 +44,25 @@ impl Door {
         App::open(host.clone(), Mode::Read).map(Self::Here)
     }
 
-    /// To change something: takes the lock, or asks who holds it.
+    /// To change something: takes the lock, or talks to whoever holds it.
     ///
     /// # Errors
     /// If somebody holds the folder and does not answer, or the folder cannot be used.
     pub(crate) async fn owner(host: &HostOptions) -> Result<Self, ApiError> {
-        match App::open(host.clone(), Mode::Drive) {
-            Ok(app) => Ok(Self::Here(app)),
-            Err(error) if error.code == ErrorCode::HomeInUse => {
-                match Client::connect(&host.home).await? {
-                    Some(client) => Ok(Self::Owner(client)),
-                    None => Err(error),
-                }
+        let deadline = Instant::now() + LOCK_WAIT_MAX;
+        loop {
+            let in_use = match App::open(host.clone(), Mode::Drive) {
+                Ok(app) => return Ok(Self::Here(app)),
+                Err(error) if error.code == ErrorCode::HomeInUse => error,
+                Err(error) => return Err(error),
+            };
+            if let Some(client) = Client::connect(&host.home).await? {
+                return Ok(Self::Owner(client));
             }
-            Err(error) => Err(error),
+            if Instant::now() >= deadline {
+                return Err(in_use);
+            }
+            tokio::time::sleep(LOCK_LOOK_AGAIN).await;
         }
     }
 

@@ -1,17 +1,20 @@
 //! A run as a person watches it: step by step, agent by agent, as the words come. Without a terminal the same lines, just
 //! without colours. With `--json` the journal, one entry a line.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bwana_api::Event;
 use bwana_api::runs::Started;
-use bwana_types::entry::{Assessment, Body, Call, CallResult, ChosenBy, Entry, Seq, StepOutcome};
+use bwana_types::entry::{
+    Assessment, Body, Call, CallFailed, CallResult, ChosenBy, Entry, Purpose, Seq, StepOutcome,
+};
 use bwana_types::message::{Usage, text_of};
 use bwana_types::money::MicroUsd;
 use bwana_types::time::Timestamp;
 
 use crate::out::Out;
 use crate::sentence;
+use crate::stage::{Stage, visible};
 
 /// Characters of a tool's result that are shown.
 const RESULT_SHOWN_CHARS: usize = 160;
@@ -19,28 +22,13 @@ const RESULT_SHOWN_CHARS: usize = 160;
 pub(crate) struct Follower<'a> {
     out: &'a Out,
     /// The last entry that was shown.
-    pub(crate) seen: Seq,
+    seen: Seq,
     /// Names of agents by id.
     names: BTreeMap<String, String>,
     /// Names of top-level steps by id, with their place.
     steps: BTreeMap<String, (usize, String)>,
-    count: usize,
-    /// Calls under way: who speaks, and what was said so far.
-    calls: HashMap<Seq, Speech>,
-    /// The call whose words are being printed.
-    on_stage: Option<Seq>,
-    /// Whether the cursor stands behind printed words.
-    mid_line: bool,
+    stage: Stage<'a>,
     spent: BTreeMap<String, Spent>,
-}
-
-#[derive(Default)]
-struct Speech {
-    agent: String,
-    path: String,
-    text: String,
-    printed: usize,
-    attempt: u32,
 }
 
 #[derive(Default)]
@@ -53,24 +41,25 @@ struct Spent {
 
 impl<'a> Follower<'a> {
     pub(crate) fn new(out: &'a Out, started: &Started) -> Self {
+        let names = started.agents.iter();
         let steps = started.steps.iter().enumerate();
         Self {
             out,
             seen: started.head_seq,
-            names: started
-                .agents
-                .iter()
+            names: names
                 .map(|agent| (agent.id.clone(), agent.name.clone()))
                 .collect(),
             steps: steps
                 .map(|(at, step)| (step.id.clone(), (at + 1, step.name.clone())))
                 .collect(),
-            count: started.steps.len(),
-            calls: HashMap::new(),
-            on_stage: None,
-            mid_line: false,
+            stage: Stage::new(out),
             spent: BTreeMap::new(),
         }
+    }
+
+    /// The last entry that was shown.
+    pub(crate) fn seen(&self) -> Seq {
+        self.seen
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
@@ -89,100 +78,34 @@ impl<'a> Follower<'a> {
             Event::Text {
                 call,
                 attempt,
-                path,
-                agent,
                 offset,
                 text,
                 ..
             } => {
                 if !self.out.is_json() {
-                    self.words(*call, *attempt, path, agent, *offset, text);
+                    self.stage.words(*call, *attempt, *offset, text);
                 }
             }
+            // The whole text comes with the entry that ends the call.
             Event::Missed { .. } | Event::Progress { .. } => {}
         }
     }
 
-    fn words(&mut self, call: Seq, attempt: u32, path: &str, agent: &str, offset: u64, text: &str) {
-        let speech = self.calls.entry(call).or_default();
-        if speech.attempt != attempt {
-            *speech = Speech {
-                attempt,
-                ..Speech::default()
-            };
-        }
-        path.clone_into(&mut speech.path);
-        agent.clone_into(&mut speech.agent);
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        if offset != speech.text.len() {
-            // Pieces were missed; the whole text comes with the entry that finishes the call.
-            return;
-        }
-        speech.text.push_str(text);
-        if self.on_stage.is_none() {
-            self.on_stage = Some(call);
-            self.announce(call);
-        }
-        if self.on_stage == Some(call) {
-            self.print_rest(call);
+    /// Shows that work goes on.
+    pub(crate) fn tick(&mut self) {
+        self.stage.tick();
+    }
+
+    /// What still waits to be said.
+    pub(crate) fn rest(&mut self) {
+        if !self.out.is_json() {
+            self.stage.rest();
         }
     }
 
-    fn announce(&mut self, call: Seq) {
-        let Some(speech) = self.calls.get(&call) else {
-            return;
-        };
-        let name = self
-            .names
-            .get(&speech.agent)
-            .cloned()
-            .unwrap_or_else(|| speech.agent.clone());
-        let branch = branch_of(&speech.path);
-        self.end_line();
-        self.out
-            .line(&format!("  {}{branch}", self.out.name(&name)));
-    }
-
-    /// Prints what of a call's words is not printed yet, indented.
-    fn print_rest(&mut self, call: Seq) {
-        let Some(speech) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let rest = speech.text[speech.printed..].to_owned();
-        speech.printed = speech.text.len();
-        self.indented(&rest);
-    }
-
-    fn indented(&mut self, text: &str) {
-        let mut shown = String::new();
-        for (at, line) in text.split('\n').enumerate() {
-            if at > 0 {
-                shown.push('\n');
-                self.mid_line = false;
-            }
-            let line = line.trim_end_matches('\r');
-            if line.is_empty() {
-                continue;
-            }
-            if !self.mid_line {
-                shown.push_str("    ");
-                self.mid_line = true;
-            }
-            shown.push_str(&visible(line));
-        }
-        self.out.text(&shown);
-    }
-
-    fn end_line(&mut self) {
-        if self.mid_line {
-            self.out.text("\n");
-            self.mid_line = false;
-        }
-    }
-
-    fn say(&mut self, text: &str) {
-        self.end_line();
-        self.out.line(text);
+    fn name(&self, agent: &str) -> String {
+        let known = self.names.get(agent);
+        known.cloned().unwrap_or_else(|| agent.to_owned())
     }
 
     fn entry(&mut self, entry: &Entry) {
@@ -190,79 +113,63 @@ impl<'a> Follower<'a> {
             Body::StepStarted(_) => self.step_started(entry),
             Body::StepFinished(finished) => self.step_finished(entry, &finished.outcome),
             Body::SpeakerChosen(chosen) if chosen.by == ChosenBy::SelectorFallback => {
-                let name = self
-                    .names
-                    .get(&chosen.agent)
-                    .cloned()
-                    .unwrap_or_else(|| chosen.agent.clone());
-                self.say(&self.out.dim(&format!(
-                    "  no usable choice of a speaker came, so {name} is next"
-                )));
+                let name = self.name(&chosen.agent);
+                let text = format!("  no usable choice of a speaker came, so {name} is next");
+                self.stage.say(&self.out.dim(&text));
             }
             Body::CallIntended(intended) => self.call_begins(entry, &intended.call),
             Body::CallFinished(finished) => self.call_ends(entry, finished.call, &finished.result),
             Body::CallFailed(failed) => self.call_failed(entry, failed),
             Body::CallInterrupted(lost) => {
                 self.spend(entry, lost.usage, lost.cost);
-                self.say(&self.out.warn(
-                    "  a call was interrupted before; it is made again, the lost one is booked",
-                ));
+                let text =
+                    "  a call was interrupted before; it is made again, the lost one is booked";
+                self.stage.say(&self.out.warn(text));
             }
             Body::CallUncertain(uncertain) => {
-                self.say(&self.out.warn(&format!(
-                    "  it may have happened: {}",
-                    visible(&uncertain.why)
-                )));
+                let text = format!("  it may have happened: {}", visible(&uncertain.why));
+                self.stage.say(&self.out.warn(&text));
             }
             Body::ToolAssessed(assessed) => {
                 if let Assessment::Refuse { message } = &assessed.verdict {
-                    self.say(&self.out.dim(&format!("  not done: {}", shortened(message))));
+                    let text = format!("  not done: {}", shortened(message));
+                    self.stage.say(&self.out.dim(&text));
                 }
             }
             Body::NoProgressNoticed(noticed) => {
-                self.say(
-                    &self
-                        .out
-                        .warn(&format!("  nothing moves: {}", visible(&noticed.what))),
-                );
+                let text = format!("  nothing moves: {}", visible(&noticed.what));
+                self.stage.say(&self.out.warn(&text));
             }
             Body::BudgetExhausted(exhausted) => {
-                self.say(
-                    &self
-                        .out
-                        .warn(&format!("  a limit is reached: {:?}", exhausted.limit)),
-                );
+                let what = sentence::limit(exhausted.limit);
+                self.stage.say(&self.out.warn(&format!("  {what}")));
             }
             _ => {}
         }
     }
 
     fn step_started(&mut self, entry: &Entry) {
-        self.spent.insert(
-            entry.path.to_string(),
-            Spent {
-                since: entry.at,
-                ..Spent::default()
-            },
-        );
-        let top = entry.path.split('/').next().unwrap_or_default();
-        let Some((at, name)) = self.steps.get(top).cloned() else {
+        let spent = Spent {
+            since: entry.at,
+            ..Spent::default()
+        };
+        self.spent.insert(entry.path.to_string(), spent);
+        let (top, branch) = match entry.path.split_once('/') {
+            Some((top, branch)) => (top, Some(branch)),
+            None => (&*entry.path, None),
+        };
+        let Some((at, name)) = self.steps.get(top) else {
             return;
         };
-        let text = if entry.path.contains('/') {
-            format!(
-                "  {}",
-                self.out
-                    .dim(&format!("branch {}", &entry.path[top.len() + 1..]))
-            )
-        } else {
-            format!(
+        let text = match branch {
+            Some(branch) => format!("  {}", self.out.dim(&format!("branch {branch}"))),
+            None => format!(
                 "\n{} {}",
-                self.out.dim(&format!("[{at}/{}]", self.count)),
-                self.out.bold(&name)
-            )
+                self.out.dim(&format!("[{at}/{}]", self.steps.len())),
+                self.out.bold(name)
+            ),
         };
-        self.say(&text);
+        self.stage.say(&text);
     }
 
     fn step_finished(&mut self, entry: &Entry, outcome: &StepOutcome) {
@@ -271,24 +178,31 @@ impl<'a> Follower<'a> {
         let tokens = spent.usage.total_tokens();
         let cost = sentence::cost(tokens, spent.usage.estimated, spent.cost, !spent.unknown);
         let text = match outcome {
-            StepOutcome::Message { .. } | StepOutcome::Branches => {
-                format!(
-                    "  {} {}",
-                    self.out.good("done"),
-                    self.out.dim(&format!("· {cost} · {time}"))
-                )
-            }
+            StepOutcome::Message { .. } | StepOutcome::Branches => format!(
+                "  {} {}",
+                self.out.good("done"),
+                self.out.dim(&format!("· {cost} · {time}"))
+            ),
             StepOutcome::Skipped => format!("  {}", self.out.dim("not needed any more")),
-            StepOutcome::Failed { error } => self
-                .out
-                .warn(&format!("  failed: {}", visible(&error.message))),
+            StepOutcome::Failed { error } => {
+                let text = format!("  failed: {}", visible(&error.message));
+                self.out.warn(&text)
+            }
         };
-        self.say(&text);
+        self.stage.say(&text);
     }
 
     fn call_begins(&mut self, entry: &Entry, call: &Call) {
-        if let Call::Tool(tool) = call {
-            self.say(&self.out.dim(&format!("  uses {}", tool.tool)));
+        match call {
+            Call::Model(model) => {
+                let name = format!("{}{}", self.name(&model.agent), branch_of(&entry.path));
+                let muted = model.purpose == Purpose::Select;
+                self.stage.begins(entry.seq, name, muted);
+            }
+            Call::Tool(tool) => {
+                let text = format!("  uses {}", tool.tool);
+                self.stage.say(&self.out.dim(&text));
+            }
         }
     }
 
@@ -296,57 +210,37 @@ impl<'a> Follower<'a> {
         match result {
             CallResult::Model(result) => {
                 self.spend(entry, result.usage, result.cost);
-                let text = text_of(&result.parts);
-                let streamed = self
-                    .calls
-                    .get(&call)
-                    .is_some_and(|speech| speech.printed > 0);
-                if !streamed && !text.trim().is_empty() && self.calls.contains_key(&call) {
-                    // Another call was on the stage: its turn has come, in one piece.
-                    if let Some(speech) = self.calls.get_mut(&call) {
-                        speech.text = text.to_string();
-                    }
-                    self.announce(call);
-                    self.print_rest(call);
-                }
-                self.end_line();
-                if self.on_stage == Some(call) {
-                    self.on_stage = None;
-                }
-                self.calls.remove(&call);
+                self.stage.ends(call, &text_of(&result.parts));
             }
             CallResult::Tool(result) => {
-                self.calls.remove(&call);
-                let text = shortened(&result.content);
+                let text = format!("    {}", shortened(&result.content));
                 let text = if result.is_error {
                     self.out.warn(&text)
                 } else {
                     self.out.dim(&text)
                 };
-                self.say(&format!("    {text}"));
+                self.stage.say(&text);
             }
         }
     }
 
-    fn call_failed(&mut self, entry: &Entry, failed: &bwana_types::entry::CallFailed) {
+    fn call_failed(&mut self, entry: &Entry, failed: &CallFailed) {
         self.spend(entry, failed.usage, failed.cost);
-        self.end_line();
-        self.calls.remove(&failed.call);
-        if self.on_stage == Some(failed.call) {
-            self.on_stage = None;
-        }
         let then = match failed.retry_at {
-            Some(at) => format!(
-                "; trying again in {}",
-                sentence::span(at.ms_since(entry.at))
-            ),
-            None => String::new(),
+            Some(at) => {
+                self.stage.breaks(failed.call);
+                format!(
+                    "; trying again in {}",
+                    sentence::span(at.ms_since(entry.at))
+                )
+            }
+            None => {
+                self.stage.drops(failed.call);
+                String::new()
+            }
         };
-        self.say(
-            &self
-                .out
-                .warn(&format!("  {}{then}", shortened(&failed.error.message))),
-        );
+        let text = format!("  {}{then}", shortened(&failed.error.message));
+        self.stage.say(&self.out.warn(&text));
     }
 
     /// Books usage on the step and on the steps around it.
@@ -390,27 +284,9 @@ fn shortened(text: &str) -> String {
     format!("{cut}…")
 }
 
-/// Text from outside must not steer the terminal.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' && c != '\n' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_outside_cannot_steer_the_terminal() {
-        assert_eq!(visible("\u{1b}[2Jhello\u{7}"), "\u{fffd}[2Jhello\u{fffd}");
-    }
 
     #[test]
     fn a_branch_is_named_a_turn_is_not() {

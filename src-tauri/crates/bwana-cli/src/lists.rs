@@ -6,9 +6,9 @@ use bwana_api::{RunLine, RunShown, StepShown};
 use bwana_types::entry::Entry;
 use bwana_types::status::RunStatus;
 
-use crate::follow::visible;
 use crate::out::Out;
 use crate::sentence;
+use crate::stage::visible;
 
 /// Characters of a cell.
 const CELL_MAX_CHARS: usize = 72;

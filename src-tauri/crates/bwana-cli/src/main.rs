@@ -9,9 +9,13 @@ mod follow;
 mod host;
 mod lists;
 mod out;
+mod owner;
 mod sentence;
 mod serve;
+mod signals;
 mod simple;
+mod stage;
+mod watch;
 mod work;
 
 use std::process::ExitCode;
@@ -24,7 +28,7 @@ use crate::out::Out;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let out = Out::new(args.json, args.no_color);
+    let out = Out::new(args.json, args.no_color, args.verbose > 0);
     out.start_log(args.verbose);
     let outcome = host::runtime(&args.command).and_then(|runtime| {
         let ended = runtime.block_on(run(&args, &out));

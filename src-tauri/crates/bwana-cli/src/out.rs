@@ -2,7 +2,7 @@
 //! goes away ends the printing, never the work.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use bwana_types::error::ApiError;
 use owo_colors::{OwoColorize, Style};
@@ -13,12 +13,28 @@ use tracing_subscriber::EnvFilter;
 pub(crate) struct Out {
     json: bool,
     color: bool,
-    /// One line at a time, and whether the reader has gone.
-    gone: Mutex<bool>,
+    verbose: bool,
+    /// Both streams are terminals, so that a line may be drawn and wiped out again.
+    draws: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The reader of stdout, of stderr, has gone.
+    gone: [bool; 2],
+    /// A passing line stands on the terminal.
+    passing: bool,
+}
+
+#[derive(Clone, Copy)]
+enum To {
+    Stdout = 0,
+    Stderr = 1,
 }
 
 impl Out {
-    pub(crate) fn new(json: bool, no_color: bool) -> Self {
+    pub(crate) fn new(json: bool, no_color: bool, verbose: bool) -> Self {
         let terminal = if json {
             std::io::stderr().is_terminal()
         } else {
@@ -28,8 +44,14 @@ impl Out {
         Self {
             json,
             color: wanted && terminal,
-            gone: Mutex::new(false),
+            verbose,
+            draws: !json && terminal && std::io::stderr().is_terminal(),
+            state: Mutex::default(),
         }
+    }
+
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -41,11 +63,28 @@ impl Out {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// Whether a line may be drawn that is wiped out again.
+    pub(crate) fn draws(&self) -> bool {
+        self.draws
+    }
+
+    /// A line that shows that work goes on; the next words wipe it out.
+    pub(crate) fn passing(&self, text: &str) {
+        if self.draws {
+            self.write(To::Stderr, &format!("\r{text}\x1b[K"), true);
+        }
+    }
+
+    /// A question to the person at the terminal, answered behind it.
+    pub(crate) fn prompt(&self, text: &str) {
+        self.write(To::Stderr, text, false);
+    }
+
     /// A JSON line, only with `--json`.
     pub(crate) fn json(&self, value: &impl Serialize) {
         if self.json {
             let text = serde_json::to_string(value).unwrap_or_default();
-            self.write(std::io::stdout().lock(), &format!("{text}\n"));
+            self.write(To::Stdout, &format!("{text}\n"), false);
         }
     }
 
@@ -57,15 +96,15 @@ impl Out {
     /// Words for people, without a line break.
     pub(crate) fn text(&self, text: &str) {
         if self.json {
-            self.write(std::io::stderr().lock(), text);
+            self.write(To::Stderr, text, false);
         } else {
-            self.write(std::io::stdout().lock(), text);
+            self.write(To::Stdout, text, false);
         }
     }
 
     /// A word on the side: never mixed into what a script reads.
     pub(crate) fn aside(&self, text: &str) {
-        self.write(std::io::stderr().lock(), &format!("{text}\n"));
+        self.write(To::Stderr, &format!("{text}\n"), false);
     }
 
     /// What went wrong and what to do next; with `--json` also as an object.
@@ -112,18 +151,26 @@ impl Out {
         }
     }
 
-    fn write(&self, mut to: impl Write, text: &str) {
-        let Ok(mut gone) = self.gone.lock() else {
-            return;
-        };
-        if !*gone
-            && to
-                .write_all(text.as_bytes())
-                .and_then(|()| to.flush())
-                .is_err()
-        {
-            *gone = true;
+    fn write(&self, to: To, text: &str, passing: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.passing && !passing {
+            // Wiped out even if nobody reads the rest.
+            let _ = std::io::stderr().write_all(b"\r\x1b[K");
         }
+        state.passing = passing;
+        if state.gone[to as usize] {
+            return;
+        }
+        let written = match to {
+            To::Stdout => {
+                let mut stdout = std::io::stdout().lock();
+                stdout
+                    .write_all(text.as_bytes())
+                    .and_then(|()| stdout.flush())
+            }
+            To::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+        state.gone[to as usize] = written.is_err();
     }
 
     /// Messages of the program itself, on stderr: warnings, or more if asked for.

@@ -75,6 +75,19 @@ fn budget(which: BudgetLimit, id: &str) -> String {
     format!("{what}; nothing is lost. Top it up with `{how} {id}`, then `bwana runs resume {id}`.")
 }
 
+/// A limit that is reached, in words.
+pub(crate) fn limit(which: BudgetLimit) -> &'static str {
+    match which {
+        BudgetLimit::RunMoney => "the money of this run does not cover the next call",
+        BudgetLimit::StepMoney => "the money of this step does not cover the next call",
+        BudgetLimit::DayMoney => "today's money does not cover the next call",
+        BudgetLimit::Tokens => "the tokens of this run do not cover the next call",
+        BudgetLimit::Calls => "the calls of this run are used up",
+        BudgetLimit::Turns => "the turns of this run are used up",
+        BudgetLimit::Elapsed => "the time of this run is over",
+    }
+}
+
 /// With a full stop at its end.
 fn sentence(text: &str) -> String {
     let text = text.trim();

@@ -1,19 +1,31 @@
-//! `bwana serve --no-gateway`: owns the data folder until it is told to end.
+//! `bwana serve --no-gateway`: owns the data folder until it is told to end, works on every unfinished run, and answers
+//! other commands over its socket.
 
+use std::time::Duration;
+
+use bwana_api::socket::Server;
 use bwana_api::{App, HostOptions, Mode, socket};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 use serde_json::json;
 
 use crate::args::Serve;
+use crate::door;
 use crate::out::Out;
+use crate::signals::Signals;
+
+/// How long an owner that was started for one run stays when there is nothing to do.
+const IDLE_STAY: Duration = Duration::from_secs(60);
+/// How often it looks.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(host: HostOptions, out: &Out, options: &Serve) -> Result<Ends, ApiError> {
     if !options.no_gateway {
         return Err(ApiError::new(ErrorCode::UsageInvalid, "this version has no HTTP gateway")
             .with_hint("Use `bwana serve --no-gateway`: it owns the data folder and serves the other commands."));
     }
+    let mut signals = Signals::listen()?;
     let home = host.home.clone();
-    let app = App::open(host, Mode::Own)?;
+    let app = door::open_owned(&host, Mode::Own).await?;
     let server = socket::serve(&app)?;
     let resumed: Vec<String> = app
         .take_over()
@@ -21,16 +33,19 @@ pub(crate) async fn serve(host: HostOptions, out: &Out, options: &Serve) -> Resu
         .iter()
         .map(ToString::to_string)
         .collect();
-    out.json(
-        &json!({"type": "serving", "home": home.display().to_string(), "pid": std::process::id(),
-        "socket": server.path().display().to_string(), "resumed": resumed}),
-    );
+    out.json(&json!({
+        "type": "serving", "home": home.display().to_string(), "pid": std::process::id(),
+        "socket": server.path().display().to_string(), "resumed": resumed,
+    }));
     out.line(&format!(
         "Serving {} ({} runs resumed). End it with Ctrl-C.",
         home.display(),
         resumed.len()
     ));
-    end_is_asked_for().await;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = nothing_to_do(&app, &server), if options.exit_when_idle => {}
+    }
     out.line("Ending: what is in flight gets two seconds.");
     let close = async {
         server.stop().await;
@@ -38,28 +53,21 @@ pub(crate) async fn serve(host: HostOptions, out: &Out, options: &Serve) -> Resu
     };
     tokio::select! {
         closed = close => closed.map(|()| Ends::Done),
-        () = end_is_asked_for() => Ok(Ends::Cancelled),
+        // The journal is the truth: whoever does not want to wait loses nothing.
+        _ = signals.next() => Ok(Ends::Cancelled),
     }
 }
 
-/// Ctrl-C, or the system's wish that the process ends.
-pub(crate) async fn end_is_asked_for() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut interrupt), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Resolves when for a while no run could move and nobody was connected.
+async fn nothing_to_do(app: &App, server: &Server) {
+    let mut idle = Duration::ZERO;
+    while idle < IDLE_STAY {
+        tokio::time::sleep(IDLE_LOOK).await;
+        let unfinished = app.unfinished_runs().unwrap_or(1);
+        if unfinished == 0 && server.connections() == 0 {
+            idle += IDLE_LOOK;
+        } else {
+            idle = Duration::ZERO;
         }
-    }
-    // Without signals the process can only be ended from outside.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -326,7 +326,7 @@ async fn tools(host: &HostOptions, out: &Out, tools: &Tools) -> Result<Ends, Api
             };
             let report = once::<ToolsCall>(host, request).await?;
             out.json(&report);
-            out.line(&crate::follow::visible(&report.content));
+            out.line(&crate::stage::visible(&report.content));
             if report.is_error {
                 return Ok(Ends::Failed);
             }
@@ -423,14 +423,14 @@ fn probe_text(out: &Out, probe: &Probe) -> String {
             format!(
                 "{} {model} answered in {latency_ms} ms: {}\n  asked: {asked}",
                 out.good("works"),
-                crate::follow::visible(said)
+                crate::stage::visible(said)
             )
         }
         Probe::Rejected { words, asked, .. } => {
             format!(
                 "{} in its own words: {}\n  asked: {asked}",
                 out.warn("rejected"),
-                crate::follow::visible(words)
+                crate::stage::visible(words)
             )
         }
         Probe::Unreachable { cause, asked } => format!(
