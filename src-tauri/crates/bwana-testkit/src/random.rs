@@ -245,6 +245,8 @@ pub struct Improviser {
     pub mood: Mood,
 }
 
+/// Every so many wild seeds give a model that repeats itself.
+const STUBBORN_ONE_IN: u64 = 8;
 /// Tool results in a turn after which it only speaks.
 const RESULTS_MAX: usize = 3;
 
@@ -260,7 +262,10 @@ impl Answers for Improviser {
             };
         }
         let may_call = !prompt.offered.is_empty() && prompt.results() < RESULTS_MAX;
-        let mut answer = if may_call && rng.chance(450) {
+        let stubborn = wild && self.seed % STUBBORN_ONE_IN == 0;
+        let mut answer = if stubborn && rng.chance(700) {
+            same_again(prompt, may_call && rng.chance(500))
+        } else if may_call && rng.chance(450) {
             calls(&mut rng, prompt)
         } else {
             Answer::text(words(&mut rng, prompt, wild))
@@ -277,6 +282,21 @@ impl Answers for Improviser {
             };
         }
         answer
+    }
+}
+
+/// What a stubborn model does over and over.
+fn same_again(prompt: &Prompt<'_>, call: bool) -> Answer {
+    if !call {
+        return Answer::text("The same as always.");
+    }
+    Answer {
+        calls: vec![AnswerCall {
+            id: format!("call_{}", prompt.mark()),
+            tool: prompt.offered[0].to_string(),
+            args: String::from("{\"n\":1}"),
+        }],
+        ..Answer::default()
     }
 }
 

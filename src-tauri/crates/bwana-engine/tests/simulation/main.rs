@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod engine;
+mod lives;
 mod properties;
 mod pure;
 mod seeds;
+mod world;

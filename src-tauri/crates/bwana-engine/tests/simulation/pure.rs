@@ -162,7 +162,8 @@ impl Pure {
     fn write(&mut self, draft: Draft) {
         let entry = draft.at(self.state.head + 1, self.now.max(self.state.now));
         if let Err(broken) = self.checker.entry(&entry) {
-            panic!("{broken}\n{}", tail(&self.journal, &entry));
+            self.journal.push(entry);
+            panic!("{broken}\n{}", tail(&self.journal));
         }
         apply(&mut self.state, &entry);
         self.journal.push(entry);
@@ -205,7 +206,7 @@ impl Pure {
             },
             Obligation::Abandon { call } => Input::CallDone {
                 call,
-                done: CallDone::Cancelled,
+                done: CallDone::Cancelled { partial: None },
             },
             Obligation::RetryAt { call, at } => {
                 self.now = self.now.max(at);
@@ -447,9 +448,9 @@ pub(crate) fn fold(run: RunId, definition: &Arc<Definition>, entries: &[Entry]) 
 }
 
 /// The end of a journal, a line an entry, for a failure's message.
-fn tail(journal: &[Entry], last: &Entry) -> String {
+pub(crate) fn tail(journal: &[Entry]) -> String {
     let from = journal.len().saturating_sub(TAIL_ENTRIES);
-    let lines = journal[from..].iter().chain([last]).map(|entry| {
+    let lines = journal[from..].iter().map(|entry| {
         let body: String = entry
             .body
             .to_json()
