@@ -12,11 +12,28 @@ pub fn command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.current_dir(crate::root());
-    // Set for us by the outer cargo; an inner one would take them for its own.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
-        command.env_remove(name);
-    }
+    forget_outer_cargo(&mut command);
     command
+}
+
+/// Takes out what the cargo that runs us has said about this package: build scripts that watch such a variable would
+/// run again, and half the tree with them.
+pub fn forget_outer_cargo(command: &mut Command) {
+    const SAID: &[&str] = &[
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+        "CARGO_PRIMARY_",
+    ];
+    for (name, _) in std::env::vars_os() {
+        if SAID
+            .iter()
+            .any(|said| name.to_string_lossy().starts_with(said))
+        {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Where cargo puts what it builds.

@@ -12,6 +12,15 @@ pub mod wheel;
 
 use std::path::PathBuf;
 
+/// What there is to do, one task a line.
+pub const HELP: &str = "\
+cargo xtask start [-- WORDS]   set this machine up, build, and let a team of agents work through a business setup;
+                               the words say what for
+cargo xtask test [--full]      everything that must hold, from a clean machine; --full with the published figures
+cargo xtask tidy               the house rules: lengths, headers, words that do not belong
+cargo xtask bench [NAME]       measured speed and size beside what is to be held
+cargo xtask icons              draw the icons again";
+
 /// The root of the workspace: where `Cargo.toml`, `README.md` and `docs/` are.
 ///
 /// # Panics

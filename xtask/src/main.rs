@@ -3,15 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use xtask::{bench, icons, say, start, test, tidy};
-
-const HELP: &str = "\
-cargo xtask start [-- WORDS]   set this machine up, build, and let a team of agents work through a business setup;
-                               the words say what for
-cargo xtask test [--full]      everything that must hold, from a clean machine; --full with the published figures
-cargo xtask tidy               the house rules: lengths, headers, words that do not belong
-cargo xtask bench [NAME]       measured speed and size beside what is to be held
-cargo xtask icons              draw the icons again";
+use xtask::{HELP, bench, icons, say, start, test, tidy};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -40,6 +40,7 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     if outcome == Outcome::Missing {
         return Ok(ExitCode::from(2));
     }
+    phases.time("Rust components", add_components);
     let fetching = thread::spawn(move || Fetched::all(has_nextest));
     let selection = selection()?;
     phases.hold("formatting", &["fmt", "--all", "--", "--check"], &[])?;
@@ -71,6 +72,15 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A minimal Rust has neither; where rustup is not, what is missing is said by cargo itself.
+fn add_components() {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !need::runs("cargo", &[command, "--version"]) {
+            need::runs("rustup", &["component", "add", component]);
+        }
+    }
 }
 
 /// Everything but doc examples, of which there are none.
@@ -179,6 +189,7 @@ impl Fetched {
         let mut command = if let Ok(program) = &self.runner {
             let mut nextest = Command::new(program);
             nextest.current_dir(crate::root());
+            cargo::forget_outer_cargo(&mut nextest);
             nextest.args(["nextest", "run", "--workspace"]);
             if extent == Extent::Full {
                 nextest.args(["--profile", "full"]);

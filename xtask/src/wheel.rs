@@ -178,3 +178,25 @@ pub fn sha256_of(path: &Path) -> anyhow::Result<String> {
     }
     Ok(hex)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_use_the_starter_model_of_the_catalogue() {
+        let catalogue = crate::root().join("src-tauri/crates/bwana-llm/src/local/catalogue.json");
+        let catalogue = fs::read_to_string(catalogue).unwrap();
+        let catalogue: serde_json::Value = serde_json::from_str(&catalogue).unwrap();
+        let models = catalogue["models"].as_array().unwrap();
+        let starter = models
+            .iter()
+            .find(|model| model["purpose"] == "starter")
+            .unwrap();
+        let source = &starter["sources"][0];
+        assert_eq!(source["package"], STARTER_MODEL.package);
+        assert_eq!(source["version"], STARTER_MODEL.version);
+        assert_eq!(source["member"], STARTER_MODEL.file);
+        assert_eq!(starter["sha256"].as_str(), STARTER_MODEL.file_sha256);
+    }
+}

@@ -41,7 +41,17 @@ pub(crate) enum Cli {
     /// Ask one agent, or the team
     Ask(Ask),
     /// List, follow, steer and fork runs
-    #[command(subcommand)]
+    ///
+    /// A run is named by its id or by the last four or more characters of it.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana runs list
+  bwana runs show 7k3f
+  bwana runs events 7k3f --follow
+  bwana runs fork 7k3f --at 12 --edit edit.json
+  bwana runs export 7k3f > run.json"
+    )]
     Runs(Runs),
     /// List, check, import and export workflows
     #[command(subcommand)]
@@ -50,24 +60,61 @@ pub(crate) enum Cli {
     #[command(subcommand)]
     Agents(Agents),
     /// Answer what only a person can settle
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana tasks list
+  bwana tasks approve 9qxp
+  bwana tasks deny 9qxp --reason \"not before Monday\"
+  bwana tasks resolve 9qxp happened
+
+An answer is for exactly what was asked. The first one stands."
+    )]
     Tasks(Tasks),
     /// List tools, or use one by hand
     #[command(subcommand)]
     Tools(Tools),
     /// Add, test and remove model providers
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana providers add groq --base-url https://api.groq.com/openai/v1 --key-env GROQ_API_KEY \\
+      --model llama-3.3-70b-versatile --price-in 0.59 --price-out 0.79
+  bwana providers add ollama --base-url http://127.0.0.1:11434/v1 --model qwen3:8b
+  bwana providers test groq
+
+A key stays in the environment; only the name of its variable is kept."
+    )]
     Providers(Providers),
-    /// Models on this machine
-    #[command(subcommand)]
+    /// Models on this machine: list, fetch, add, remove
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana models list
+  bwana models pull                 the small starter model
+  bwana models pull qwen3-1.7b
+  bwana models add ~/Downloads/model.gguf
+  bwana models default groq/llama-3.3-70b-versatile"
+    )]
     Models(Models),
     /// What today has cost, and what it may cost
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana budget show
+  bwana budget set 2.50             a day, over all runs
+  bwana budget set 1.00 --run 7k3f  one run, which then goes on with `bwana runs resume`"
+    )]
     Budget(Budget),
     /// Private hosts that tools may reach
+    ///
+    /// Tools reach public addresses only. Each entry opens one target in your own network, exactly.
     #[command(subcommand)]
     Egress(Egress),
     /// Own the data folder: resume every unfinished run and serve other commands
+    ///
+    /// Other commands find it by themselves. Ctrl-C or SIGTERM lets calls in flight settle for two seconds; runs go on
+    /// when it is started again.
     Serve(Serve),
     /// Copy everything into a folder, checked
     ///
@@ -92,6 +139,13 @@ pub(crate) enum Cli {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  bwana run business_setup --input \"A bakery in Kisumu\"
+  bwana run plan.yaml --input @brief.txt --model groq/llama-3.3-70b --budget 0.50
+  cat brief.txt | bwana run market_expansion --input - --json
+  bwana run business_setup --input \"A bakery\" --detach
+
+Ctrl-C cancels the run; what is done stays. A run that stands still goes on with `bwana runs resume ID`.")]
 pub(crate) struct Run {
     /// The id of a workflow, or a file (.yaml, .yml or .json)
     pub(crate) workflow: String,
@@ -106,6 +160,9 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  bwana ask \"What does a food permit in Kisumu need?\"
+  bwana ask \"Draft a reply to this complaint\" --agent customer_service")]
 pub(crate) struct Ask {
     /// The question: TEXT, @FILE, or - for standard input
     pub(crate) text: String,
@@ -243,7 +300,7 @@ pub(crate) enum Tasks {
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Answer an agent's question
+    /// Answer an agent's question; for an effect that may have happened: done, again or give-up
     Answer { id: String, text: String },
     /// Settle an effect that may have happened
     Resolve {

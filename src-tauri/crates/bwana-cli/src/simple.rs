@@ -259,16 +259,7 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
             )
             .await?
         }
-        Tasks::Answer { id, text } => {
-            once::<TasksAnswer>(
-                host,
-                AnswerRequest {
-                    task: id.clone(),
-                    text: text.clone(),
-                },
-            )
-            .await?
-        }
+        Tasks::Answer { id, text } => answer(host, id, text).await?,
         Tasks::Resolve { id, outcome, note } => {
             let outcome = match outcome {
                 args::Outcome::Happened => Outcome::Happened,
@@ -285,6 +276,31 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
     };
     decided(out, &shown);
     Ok(Ends::Done)
+}
+
+/// An answer; to a question about what may have happened it is one of three words.
+async fn answer(host: &HostOptions, id: &str, text: &str) -> Result<TaskShown, ApiError> {
+    let request = AnswerRequest {
+        task: id.to_owned(),
+        text: text.to_owned(),
+    };
+    let refused = match once::<TasksAnswer>(host, request).await {
+        Err(error) if error.code == ErrorCode::TaskWrongAnswer => error,
+        other => return other,
+    };
+    let Some(outcome) = crate::ask_person::outcome(&text.trim().to_lowercase()) else {
+        return Err(refused);
+    };
+    let request = ResolveRequest {
+        task: id.to_owned(),
+        outcome,
+        note: String::new(),
+    };
+    match once::<TasksResolve>(host, request).await {
+        // It is a question of another kind after all.
+        Err(error) if error.code == ErrorCode::TaskWrongAnswer => Err(refused),
+        other => other,
+    }
 }
 
 fn decided(out: &Out, shown: &TaskShown) {
@@ -651,6 +667,9 @@ async fn budget(host: &HostOptions, out: &Out, budget: &Budget) -> Result<Ends, 
         "{} ({}): ${} spent, {limit}",
         shown.day, shown.time_zone, shown.spent.0
     ));
+    if shown.needs_restart {
+        out.aside(&out.dim("The program that owns the data folder must be restarted to use this."));
+    }
     if shown.unpriced_calls > 0 {
         out.line(&format!(
             "{} calls had no known price and are not in this sum",

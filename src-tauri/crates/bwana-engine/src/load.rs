@@ -80,7 +80,10 @@ pub fn row(state: &RunState) -> RunRow {
         usage: state.ledger.usage,
         cost: state.ledger.settled,
         cost_unknown: state.ledger.price_unknown,
-        step: at_work.last().map(|(_, def)| def.id.clone()),
+        step: at_work
+            .into_iter()
+            .next_back()
+            .map(|(_, def)| def.id.clone()),
         steps_done: u32::try_from(done).unwrap_or(u32::MAX),
         steps_total: u32::try_from(total).unwrap_or(u32::MAX),
     }

@@ -32,6 +32,10 @@ use crate::{load, report};
 /// How long calls in flight may take after a cancel or at a shutdown.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands are few, and each is moved once"
+)]
 pub(crate) enum Command {
     /// Something happened; the answer says whether it changed anything, once that is committed.
     Input(Input, oneshot::Sender<Result<bool, EngineError>>),

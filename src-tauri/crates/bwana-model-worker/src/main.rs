@@ -1,2 +1,52 @@
-//! The built-in local model as a child process.
-fn main() {}
+//! The built-in local model as a child process: frames in on stdin, frames out on stdout, llama.cpp in between.
+//!
+//! It is its own program so that a crash in native code, an illegal instruction or a lack of memory ends this process
+//! and nothing else. One thread reads frames, so that a cancel is seen within a token; the main thread computes.
+//! When stdin ends, because the host closed it or died, so does this program.
+//! The protocol is `bwana_llm::local::frame`; the host's side is `bwana_llm::local`.
+
+mod control;
+mod cpu;
+#[cfg(feature = "local-llm")]
+mod kept;
+#[cfg(feature = "local-llm")]
+mod llama;
+#[cfg(not(feature = "local-llm"))]
+mod refuse;
+#[cfg(feature = "local-llm")]
+mod text;
+
+use std::process::ExitCode;
+
+use control::Control;
+
+/// Given as the only argument, llama.cpp's own log goes to stderr.
+const DEBUG_FLAG: &str = "--debug";
+
+fn main() -> ExitCode {
+    let debug = std::env::args().any(|arg| arg == DEBUG_FLAG);
+    let cpu = cpu::look();
+    let (control, requests) = Control::start(cpu.clone());
+    run(&control, &requests, &cpu, debug);
+    control.exit_code()
+}
+
+#[cfg(feature = "local-llm")]
+fn run(
+    control: &Control,
+    requests: &control::Requests,
+    cpu: &bwana_llm::local::frame::Cpu,
+    debug: bool,
+) {
+    llama::run(control, requests, cpu, debug);
+}
+
+#[cfg(not(feature = "local-llm"))]
+fn run(
+    control: &Control,
+    requests: &control::Requests,
+    _cpu: &bwana_llm::local::frame::Cpu,
+    _debug: bool,
+) {
+    refuse::run(control, requests);
+}

@@ -19,6 +19,7 @@ use crate::definitions::{self, DefinitionInfo, DefinitionKind, Imported, NewDefi
 use crate::entries;
 use crate::error::{Result, StoreError};
 use crate::ledger::{self, DaySpent};
+use crate::migrate::copy_database;
 use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo, RunRow};
 use crate::store::Store;
 use crate::tasks::{self, TaskFilter, TaskInfo};
@@ -141,7 +142,9 @@ impl Store {
         let (store, to) = (self.clone(), to.to_owned());
         self.aside(move || {
             let now = store.inner.clock.now();
-            store.read(|db| backup::make(store.home(), db, &to, now))
+            // The snapshot is held for the database only, not while files are copied and checked.
+            let copy = |path: &Path| store.read(|db| copy_database(db, path));
+            backup::make(store.home(), copy, &to, now)
         })
         .await
     }

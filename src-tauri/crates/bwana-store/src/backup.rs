@@ -15,7 +15,7 @@ use crate::db;
 use crate::error::{Result, StoreError};
 use crate::files::{CopiedFile, copy_file, copy_folder, create_private_folder, describe};
 use crate::home::{ARTIFACTS_DIR, DATABASE_FILE, beside, sync_folder};
-use crate::migrate::{copy_database, unused};
+use crate::migrate::unused;
 
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 pub(crate) const SETTINGS_FILE: &str = "settings.toml";
@@ -44,10 +44,10 @@ pub struct BackupDone {
     pub runs: u64,
 }
 
-/// Makes a backup of what `db` sees. `to` is the folder to be made, or an existing one to put it into under a dated name.
+/// Makes a backup. `copy` copies the database, in one state, to the path it is given. `to` is the folder to be made, or an existing one to put it into under a dated name.
 pub(crate) fn make(
     home: Option<&Path>,
-    db: &Connection,
+    copy: impl FnOnce(&Path) -> Result<()>,
     to: &Path,
     now: Timestamp,
 ) -> Result<BackupDone> {
@@ -64,7 +64,7 @@ pub(crate) fn make(
         )));
     }
     let partial = unused(|n| beside(&target, &format!(".partial-{n}")));
-    let done = fill(home, db, &partial, now).and_then(|done| {
+    let done = fill(home, copy, &partial, now).and_then(|done| {
         let io = |error: &std::io::Error| StoreError::io("finishing the backup", &target, error);
         fs::rename(&partial, &target).map_err(|error| io(&error))?;
         sync_folder(
@@ -89,12 +89,17 @@ pub(crate) fn make(
     }
 }
 
-fn fill(home: Option<&Path>, db: &Connection, folder: &Path, now: Timestamp) -> Result<BackupDone> {
+fn fill(
+    home: Option<&Path>,
+    copy: impl FnOnce(&Path) -> Result<()>,
+    folder: &Path,
+    now: Timestamp,
+) -> Result<BackupDone> {
     let io = |error: &std::io::Error| StoreError::io("writing the backup", folder, error);
     create_private_folder(folder).map_err(|error| io(&error))?;
     let database = folder.join(DATABASE_FILE);
     // First the database, then the files: every file it speaks of is there by then.
-    copy_database(db, &database)?;
+    copy(&database)?;
     let (format, runs) = check_copy(&database)?;
     db::sync_file(&database).map_err(|error| io(&error))?;
     let (bytes, hash) = describe(&database).map_err(|error| io(&error))?;

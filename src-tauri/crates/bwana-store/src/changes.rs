@@ -196,3 +196,76 @@ pub(crate) fn set_setting(db: &Connection, key: &str, value: Option<&str>) -> Re
 
 /// Keeps the settings of others apart from the store's own facts.
 const SETTING: &str = "app.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_changes_are_pruned_and_their_cursors_start_afresh() {
+        let db = db::open_memory(Timestamp(0)).unwrap();
+        let start = cursor(&db).unwrap();
+        for n in 0..CHANGES_KEPT + 2 * PRUNE_EVERY {
+            record(&db, "settings", &n.to_string(), Op::Upsert).unwrap();
+        }
+        let kept: i64 = db
+            .query_row("SELECT count(*) FROM changes", [], |row| row.get(0))
+            .unwrap();
+        assert!(
+            (CHANGES_KEPT..CHANGES_KEPT + PRUNE_EVERY).contains(&kept),
+            "{kept}"
+        );
+        let end = cursor(&db).unwrap();
+        assert_eq!(
+            since(&db, &start, 10).unwrap(),
+            Changes::Resync { to: end.clone() }
+        );
+        let late = Cursor {
+            change: end.change - 1,
+            ..end.clone()
+        };
+        match since(&db, &late, 10).unwrap() {
+            Changes::Batch {
+                changes, to, more, ..
+            } => {
+                assert_eq!((changes.len(), to, more), (1, end.clone(), false));
+            }
+            Changes::Resync { .. } => panic!("the cursor is fresh"),
+        }
+        let oldest = Cursor {
+            change: end.change - kept,
+            ..end.clone()
+        };
+        assert!(matches!(
+            since(&db, &oldest, 10).unwrap(),
+            Changes::Batch { more: true, .. }
+        ));
+    }
+
+    #[test]
+    fn a_cursor_of_another_epoch_or_from_the_future_starts_afresh() {
+        let db = db::open_memory(Timestamp(0)).unwrap();
+        let end = cursor(&db).unwrap();
+        let wrong = [
+            Cursor {
+                epoch: String::from("other"),
+                ..end.clone()
+            },
+            Cursor {
+                pos: 1,
+                ..end.clone()
+            },
+            Cursor {
+                change: 1,
+                ..end.clone()
+            },
+            Cursor::default(),
+        ];
+        for from in wrong {
+            assert_eq!(
+                since(&db, &from, 10).unwrap(),
+                Changes::Resync { to: end.clone() }
+            );
+        }
+    }
+}

@@ -38,6 +38,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         });
     }
     db.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    // On macOS a plain fsync leaves data in the drive's cache.
+    db.pragma_update(None, "fullfsync", true)?;
+    db.pragma_update(None, "checkpoint_fullfsync", true)?;
     // A commit is a write without a sync; what must be on disk waits for a barrier (see `wal`).
     db.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(db)

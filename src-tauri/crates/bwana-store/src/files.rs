@@ -53,6 +53,18 @@ pub(crate) fn describe(path: &Path) -> io::Result<(u64, Hash)> {
     Ok((bytes, Hash(*hasher.finalize().as_bytes())))
 }
 
+/// Room a failing disk is asked for.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// Whether `folder` takes no new file of a few pages: its disk is full, or its owner's quota is spent.
+pub(crate) fn has_no_room(folder: &Path) -> bool {
+    let probe = folder.join(".room");
+    let full =
+        fs::write(&probe, vec![0; PROBE_BYTES]).is_err_and(|error| crate::error::is_full(&error));
+    let _ = fs::remove_file(&probe);
+    full
+}
+
 /// Copies a folder with what is in it. Links are left out: they may lead anywhere. A folder that is missing is empty.
 pub(crate) fn copy_folder(
     root: &Path,

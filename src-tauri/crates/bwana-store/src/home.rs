@@ -58,17 +58,24 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the folder and its parts where they are missing, readable by their owner alone.
-pub(crate) fn prepare(home: &Path) -> Result<()> {
-    let unwritable = |error: &io::Error| StoreError::Unwritable {
-        home: home.to_owned(),
-        why: error.to_string(),
-    };
-    make_private(home).map_err(|error| unwritable(&error))?;
+/// Makes the data folder itself if it is missing, readable by its owner alone.
+pub(crate) fn make(home: &Path) -> Result<()> {
+    make_private(home).map_err(|error| unwritable(home, &error))
+}
+
+/// Makes the folders in it. Only with the lock and after a restore was finished: that one moves them.
+pub(crate) fn fill(home: &Path) -> Result<()> {
     for folder in FOLDERS {
-        make_private(&home.join(folder)).map_err(|error| unwritable(&error))?;
+        make_private(&home.join(folder)).map_err(|error| unwritable(home, &error))?;
     }
     Ok(())
+}
+
+fn unwritable(home: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unwritable {
+        home: home.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 #[cfg(unix)]
@@ -281,7 +288,8 @@ mod tests {
         let home = folder.path().join("a/home");
         fs::create_dir_all(home.join("artifacts")).unwrap();
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
-        prepare(&home).unwrap();
+        make(&home).unwrap();
+        fill(&home).unwrap();
         for path in [home.clone(), home.join("artifacts"), home.join("backups")] {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", path.display());

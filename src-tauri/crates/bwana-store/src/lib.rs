@@ -4,6 +4,9 @@
 //! that happens in a run is an append to its journal ([`Store::append`]), which is committed when it is answered and on
 //! disk when a [`Store::barrier`] says so. Tables beside the journal are computed from it in the same transaction.
 //!
+//! Nobody else may open the database file, not even to read or copy its bytes: on Unix, closing any descriptor of a file
+//! drops all locks this process holds on it, SQLite's included. A copy is a [`Store::backup`].
+//!
 //! SQL stands in this crate only, as static text. Nothing here knows what a run does, reads a clock of its own, talks to
 //! a network or calls a model.
 
@@ -22,6 +25,8 @@ mod home;
 mod ledger;
 mod lock;
 mod migrate;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod restore;
 mod runs;

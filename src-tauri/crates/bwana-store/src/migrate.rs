@@ -151,3 +151,167 @@ pub(crate) fn unused(name: impl Fn(u32) -> PathBuf) -> PathBuf {
         .find(|path| fs::symlink_metadata(path).is_err())
         .unwrap_or_else(|| name(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bwana_types::time::Timestamp;
+
+    use super::*;
+    use crate::home;
+
+    /// What a second format may be one day.
+    const NEXT: [&str; 2] = [
+        MIGRATIONS[0],
+        "ALTER TABLE runs ADD COLUMN colour TEXT; CREATE TABLE extra (n INTEGER PRIMARY KEY) STRICT;",
+    ];
+
+    struct Old {
+        _folder: tempfile::TempDir,
+        home: PathBuf,
+        path: PathBuf,
+    }
+
+    /// A file of format 1 with an entry, closed or, if `killed`, as a killed process leaves it.
+    fn old(killed: bool) -> Old {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let path = home::database(&home);
+        let db = db::open_owned(&home, Timestamp(0)).unwrap();
+        db.execute_batch(
+            "INSERT INTO blobs (hash, bytes, zstd, data) VALUES (zeroblob(32), 2, 0, CAST('{}' AS BLOB));
+             INSERT INTO runs (id, definition_no, workflow, title, created_at, status) VALUES ('run_1', 1, 'w', '', 0, 'done');
+             INSERT INTO journal (pos, run_no, seq, at_ms, path, kind, v, body) VALUES (1, 1, 1, 0, '', 'x', 1, '{}');",
+        )
+        .unwrap();
+        if killed {
+            let copy = folder.path().join("killed");
+            fs::create_dir(&copy).unwrap();
+            for suffix in ["", "-wal"] {
+                fs::copy(
+                    beside(&path, suffix),
+                    beside(&home::database(&copy), suffix),
+                )
+                .unwrap();
+            }
+            drop(db);
+            let path = home::database(&copy);
+            return Old {
+                _folder: folder,
+                home: copy,
+                path,
+            };
+        }
+        drop(db);
+        Old {
+            _folder: folder,
+            home,
+            path,
+        }
+    }
+
+    fn names(home: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(home)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn entries(db: &Connection) -> i64 {
+        db.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn an_older_file_is_migrated_and_kept() {
+        for killed in [false, true] {
+            let old = old(killed);
+            let db = migrate(&old.path, &NEXT).unwrap();
+            assert_eq!(db::format(&db, 2).unwrap(), 2);
+            assert_eq!(entries(&db), 1);
+            db.execute("INSERT INTO extra VALUES (1)", []).unwrap();
+            drop(db);
+            assert_eq!(names(&old.home), ["bwana.db", "bwana.db.format-1-1"]);
+            let kept = Connection::open(old.home.join("bwana.db.format-1-1")).unwrap();
+            assert_eq!(db::format(&kept, 2).unwrap(), 1);
+            assert_eq!(entries(&kept), 1);
+        }
+    }
+
+    #[test]
+    fn a_migrated_file_is_not_migrated_again() {
+        let old = old(false);
+        drop(migrate(&old.path, &NEXT).unwrap());
+        drop(migrate(&old.path, &NEXT).unwrap());
+        assert_eq!(names(&old.home).len(), 2);
+    }
+
+    #[test]
+    fn a_migration_that_fails_or_loses_something_changes_nothing() {
+        let broken = [
+            "CREATE TABLE extra (n INTEGER) STRICT; this is not SQL;",
+            "DELETE FROM journal;",
+            "UPDATE journal SET body = '{\"a\":1}';",
+            "DELETE FROM blobs;",
+        ];
+        for sql in broken {
+            let old = old(true);
+            let error = migrate(&old.path, &[MIGRATIONS[0], sql]).unwrap_err();
+            assert!(matches!(error, StoreError::Failed { .. }), "{sql}: {error}");
+            let db = migrate(&old.path, MIGRATIONS).unwrap();
+            assert_eq!(db::format(&db, 1).unwrap(), 1);
+            assert_eq!(entries(&db), 1);
+            // What is left of the attempt is thrown away by the next.
+            assert_eq!(
+                db::format(&migrate(&old.path, &NEXT).unwrap(), 2).unwrap(),
+                2
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_and_left_alone() {
+        let old = old(false);
+        drop(migrate(&old.path, &NEXT).unwrap());
+        let before = fs::read(&old.path).unwrap();
+        let refused = migrate(&old.path, MIGRATIONS).map(drop);
+        assert_eq!(refused, Err(StoreError::Newer { found: 2, known: 1 }));
+        assert_eq!(fs::read(&old.path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_somebody_reads_is_not_swapped_under_them() {
+        let old = old(true);
+        let reader = db::open_reader(&old.path).unwrap();
+        let reading = reader.unchecked_transaction().unwrap();
+        assert_eq!(entries(&reading), 1);
+        // The reader needs the log as it is.
+        let writer = db::open_writer(&old.path).unwrap();
+        writer
+            .execute("INSERT INTO kv VALUES ('x', '1')", [])
+            .unwrap();
+        drop(writer);
+        let refused = migrate(&old.path, &NEXT).map(drop).unwrap_err();
+        assert!(matches!(refused, StoreError::Failed { .. }), "{refused}");
+        drop(reading);
+        drop(reader);
+        migrate(&old.path, &NEXT).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = home::database(folder.path());
+        let other = Connection::open(&path).unwrap();
+        other
+            .execute_batch("CREATE TABLE t (x); PRAGMA user_version = 1")
+            .unwrap();
+        drop(other);
+        let refused = migrate(&path, MIGRATIONS).map(drop);
+        assert!(matches!(refused, Err(StoreError::Damaged { .. })));
+    }
+}

@@ -58,7 +58,7 @@ pub(crate) const RESTORED_AT: &str = "restored_at";
 /// [`StoreError::BackupInvalid`] if anything in the backup is missing, cut or changed, [`StoreError::Newer`] if a newer
 /// program made it: then nothing was touched.
 pub fn restore(home: &Path, from: &Path, clock: &Arc<dyn Clock>) -> Result<Restored> {
-    home::prepare(home)?;
+    home::make(home)?;
     let _lock = OwnerLock::take(home)?;
     finish(home)?;
     let partial = home.join(PARTIAL_DIR);
@@ -75,6 +75,7 @@ pub fn restore(home: &Path, from: &Path, clock: &Arc<dyn Clock>) -> Result<Resto
         .and_then(|()| sync_folder(home))
         .map_err(|error| io(&error))?;
     let replaced = finish(home)?;
+    home::fill(home)?;
     Ok(Restored {
         made_at: manifest.made_at,
         files: manifest.files.len(),

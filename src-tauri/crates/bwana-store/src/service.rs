@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::db;
 use crate::error::{Result, StoreError};
 use crate::wal::Barrier;
-use crate::writer::{Work, Writer, checkpoint};
+use crate::writer::{AskCheckpoint, Checkpoint, Progress, Work, Writer, checkpoint};
 
 /// Jobs that wait for the writer; whoever comes then waits to hand its job over.
 const JOBS_QUEUED_MAX: usize = 1_024;
@@ -98,19 +98,28 @@ pub(crate) fn spawn_barrier(
     Ok((waiters, thread))
 }
 
-/// The thread that moves the log into the database beside the writer. Ends when the writer is gone.
+/// A place to ask for checkpoints, and where they are taken from there.
+pub(crate) fn checkpoint_channel() -> (AskCheckpoint, std_mpsc::Receiver<Checkpoint>) {
+    // One request waits while one is done; more would ask for the same.
+    std_mpsc::sync_channel(1)
+}
+
+/// The thread that moves the log into the database, so that no commit waits for the disk. Ends when the writer is gone.
 pub(crate) fn spawn_checkpointer(
     path: &Path,
-) -> Result<(std_mpsc::SyncSender<()>, JoinHandle<()>)> {
+    asked: std_mpsc::Receiver<Checkpoint>,
+    writer: SharedWriter,
+    progress: Arc<Progress>,
+) -> Result<JoinHandle<()>> {
     let connection = db::open_writer(path)?;
-    // One request waits while one is done; more would ask for the same.
-    let (ask, asked) = std_mpsc::sync_channel(1);
-    let thread = spawn("bwana-checkpoint", move || {
-        while asked.recv().is_ok() {
-            checkpoint(&connection);
+    spawn("bwana-checkpoint", move || {
+        while let Ok(how) = asked.recv() {
+            // Whoever appends meanwhile is queued.
+            let _nobody_writes = (how == Checkpoint::Alone)
+                .then(|| writer.lock().unwrap_or_else(PoisonError::into_inner));
+            checkpoint(&connection, &progress);
         }
-    })?;
-    Ok((ask, thread))
+    })
 }
 
 /// What the store knows of the soundness of its file.

@@ -19,7 +19,7 @@ use crate::readers::{Readers, in_snapshot};
 use crate::restore;
 use crate::service::{self, Checker, Health, Message, SharedWriter, Waiter};
 use crate::wal::{Barrier, Goal, check_committed};
-use crate::writer::{Job, Progress, Tx, Work, Writer};
+use crate::writer::{Checkpoint, Job, Progress, Tx, Work, Writer};
 
 /// A check of all pages is due after this long without one.
 const CHECK_AFTER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// If there is no memory for it.
     pub fn open_memory(clock: Arc<dyn Clock>) -> Result<Self> {
-        let writer = Writer::new(db::open_memory(clock.now())?, None)?;
+        let writer = Writer::new(db::open_memory(clock.now())?, None, None)?;
         let progress = writer.progress();
         let writer = Arc::new(Mutex::new(Some(writer)));
         Ok(Self {
@@ -137,21 +137,17 @@ impl Store {
     }
 
     fn open(home: &Path, clock: Arc<dyn Clock>, threads: bool) -> Result<Self> {
-        home::prepare(home)?;
+        home::make(home)?;
         let lock = OwnerLock::take(home)?;
         restore::finish(home)?;
+        home::fill(home)?;
         let path = home::database(home);
         let connection = db::open_owned(home, clock.now())?;
         let check_due = check_due(&connection, clock.now().0)?;
         // Makes the log exist, so that it can be synced. A cut that loses this commit loses everything after it too.
         db::set_fact(&connection, CLEAN, "0")?;
-        let (ask, checkpointer) = if threads {
-            let (ask, thread) = service::spawn_checkpointer(&path)?;
-            (Some(ask), Some(thread))
-        } else {
-            (None, None)
-        };
-        let writer = Writer::new(connection, ask)?;
+        let (ask, asked) = service::checkpoint_channel();
+        let writer = Writer::new(connection, Some(home.to_owned()), threads.then_some(ask))?;
         let progress = writer.progress();
         let writer = Arc::new(Mutex::new(Some(writer)));
         let barrier = Barrier::disk(
@@ -179,7 +175,7 @@ impl Store {
             owner: Some(owner),
         };
         if threads {
-            inner.start(&path, checkpointer, check_due)?;
+            inner.start(&path, asked, check_due)?;
         }
         for warning in &inner.warnings {
             tracing::warn!("{warning}");
@@ -412,7 +408,7 @@ impl Inner {
     fn start(
         &mut self,
         path: &Path,
-        checkpointer: Option<JoinHandle<()>>,
+        asked: std::sync::mpsc::Receiver<Checkpoint>,
         check_due: bool,
     ) -> Result<()> {
         let Some(owner) = &mut self.owner else {
@@ -420,6 +416,12 @@ impl Inner {
         };
         let queued = Arc::new(AtomicUsize::new(0));
         let (jobs, writer) = service::spawn_writer(Arc::clone(&owner.writer), Arc::clone(&queued))?;
+        let checkpointer = service::spawn_checkpointer(
+            path,
+            asked,
+            Arc::clone(&owner.writer),
+            Arc::clone(&owner.progress),
+        )?;
         let (waiters, barrier) = service::spawn_barrier(Arc::clone(&owner.barrier))?;
         let checker = if check_due {
             let (jobs, queued) = (jobs.clone(), Arc::clone(&queued));
@@ -447,7 +449,7 @@ impl Inner {
             threads: Mutex::new(Threads {
                 writer: Some(writer),
                 barrier: Some(barrier),
-                checkpointer,
+                checkpointer: Some(checkpointer),
                 checker,
             }),
         });

@@ -299,6 +299,8 @@ impl Expected {
             }
             Body::CallRetried(retried) => {
                 held.insert(retried.call, retried.reserve.micro_usd);
+                // It holds money back again.
+                self.settled.retain(|call| *call != retried.call);
             }
             Body::CallFinished(finished) => match &finished.result {
                 CallResult::Model(result) => self.settle(held, finished.call, result.cost),

@@ -10,9 +10,10 @@
 //!    through another descriptor than SQLite's writes: it concerns the file.
 //! 2. **In the database file.** Pages get there by a checkpoint only, and under `synchronous=NORMAL` SQLite itself then
 //!    syncs the log before it copies (a crash in mid-copy is repaired from the log), and syncs the database after the
-//!    last page. Only when everything is copied *and* synced may the next commit start the log anew: its first write is
-//!    the new header, synced before any frame follows. Until that header is on disk recovery sees the old log, which
-//!    holds what the database already has; from then on it sees the new frames. The old frames are never needed again.
+//!    last page. Only when everything is copied *and* synced may the next commit start the log anew. Its first write is
+//!    the new header, which SQLite syncs before any frame follows: from then on the old frames are void, and the
+//!    database has all they said. (Were a frame to reach the disk before that header, recovery could replay an old
+//!    beginning of the log over newer pages; the sync of the header is what forbids it.)
 //!
 //! So after a barrier everything committed before it is on disk, whichever of the two places it is in. A checkpoint that
 //! could not finish leaves the log as it is, hence case 1. What this leans on is tested in `tests/power_loss.rs`:
@@ -55,9 +56,16 @@ impl Wal {
             folder_synced: AtomicBool::new(false),
         })
     }
+}
 
-    /// Returns when everything written to the log before is on disk.
-    pub(crate) fn sync(&self) -> io::Result<()> {
+/// Something whose content can be made durable. A trait, so that tests have a disk that fails.
+pub(crate) trait Durable: Send + Sync {
+    /// Returns when everything written before is on disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
+impl Durable for Wal {
+    fn sync(&self) -> io::Result<()> {
         self.file.sync_data()?;
         if !self.folder_synced.load(Ordering::Acquire) {
             sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
@@ -78,7 +86,7 @@ pub(crate) struct Barrier {
 enum Way {
     /// Sync the log; if the file system cannot do that to one file, commit with `synchronous=FULL` instead.
     Disk {
-        wal: Option<Wal>,
+        wal: Option<Box<dyn Durable>>,
         only_full: AtomicBool,
         writer: Arc<Mutex<Option<Writer>>>,
     },
@@ -97,10 +105,19 @@ impl Barrier {
         progress: Arc<Progress>,
     ) -> Self {
         let wal = Wal::open(wal_path)
+            .map(|wal| Box::new(wal) as Box<dyn Durable>)
             .inspect_err(
                 |error| tracing::warn!(%error, "the log cannot be opened; barriers become full commits"),
             )
             .ok();
+        Self::over(wal, writer, progress)
+    }
+
+    fn over(
+        wal: Option<Box<dyn Durable>>,
+        writer: Arc<Mutex<Option<Writer>>>,
+        progress: Arc<Progress>,
+    ) -> Self {
         let way = Way::Disk {
             only_full: AtomicBool::new(wal.is_none()),
             wal,
@@ -152,7 +169,7 @@ impl Barrier {
                 wal,
                 only_full,
                 writer,
-            } => self.sync_disk(wal.as_ref(), only_full, writer)?,
+            } => self.sync_disk(wal.as_deref(), only_full, writer)?,
             Way::Memory => {}
         }
         self.durable_pos.fetch_max(pos, Ordering::AcqRel);
@@ -163,7 +180,7 @@ impl Barrier {
 
     fn sync_disk(
         &self,
-        wal: Option<&Wal>,
+        wal: Option<&dyn Durable>,
         only_full: &AtomicBool,
         writer: &Mutex<Option<Writer>>,
     ) -> Result<()> {
@@ -183,9 +200,7 @@ impl Barrier {
                     only_full.store(true, Ordering::Release);
                 }
                 Err(error) => {
-                    return Err(self
-                        .progress
-                        .poison(format!("{}: {error}", wal.path.display())));
+                    return Err(self.progress.poison(format!("syncing the log: {error}")));
                 }
             }
         }
@@ -216,4 +231,117 @@ pub(crate) fn check_committed(pos: i64, progress: &Progress) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use bwana_types::time::Timestamp;
+
+    use super::*;
+    use crate::db;
+    use crate::writer::Job;
+
+    /// A disk that answers its first syncs as told, and the rest with success.
+    struct Scripted {
+        answers: Mutex<Vec<io::ErrorKind>>,
+        syncs: Arc<AtomicUsize>,
+    }
+
+    impl Durable for Scripted {
+        fn sync(&self) -> io::Result<()> {
+            self.syncs.fetch_add(1, Ordering::SeqCst);
+            match self.answers.lock().unwrap().pop() {
+                Some(kind) => Err(kind.into()),
+                None => Ok(()),
+            }
+        }
+    }
+
+    struct Bench {
+        barrier: Barrier,
+        writer: Arc<Mutex<Option<Writer>>>,
+        syncs: Arc<AtomicUsize>,
+    }
+
+    fn bench(answers: &[io::ErrorKind]) -> Bench {
+        let writer = Writer::new(db::open_memory(Timestamp(0)).unwrap(), None, None).unwrap();
+        let progress = writer.progress();
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        let syncs = Arc::new(AtomicUsize::new(0));
+        let disk = Scripted {
+            answers: Mutex::new(answers.to_vec()),
+            syncs: Arc::clone(&syncs),
+        };
+        let barrier = Barrier::over(Some(Box::new(disk)), Arc::clone(&writer), progress);
+        Bench {
+            barrier,
+            writer,
+            syncs,
+        }
+    }
+
+    impl Bench {
+        fn commit(&self) -> Result<()> {
+            let (job, mut answer) = Job::new(|tx| db::set_fact(tx.db, "test", "1"));
+            self.writer
+                .lock()
+                .unwrap()
+                .as_mut()
+                .unwrap()
+                .group(job, || None);
+            answer.try_recv().unwrap()
+        }
+
+        fn fact(&self) -> Option<String> {
+            let writer = self.writer.lock().unwrap();
+            db::fact(writer.as_ref().unwrap().connection(), "barrier").unwrap()
+        }
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_accepted_any_more() {
+        let bench = bench(&[io::ErrorKind::Other]);
+        bench.commit().unwrap();
+        assert!(matches!(
+            bench.barrier.sync(),
+            Err(StoreError::Poisoned { .. })
+        ));
+        assert!(!bench.barrier.is_durable(Goal::Commits(1)));
+        // The disk would say yes now, but what it lost it does not say.
+        assert!(matches!(
+            bench.barrier.sync(),
+            Err(StoreError::Poisoned { .. })
+        ));
+        assert!(matches!(bench.commit(), Err(StoreError::Poisoned { .. })));
+        assert_eq!(bench.syncs.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn where_a_file_cannot_be_synced_alone_a_full_commit_takes_its_place() {
+        let bench = bench(&[io::ErrorKind::Unsupported]);
+        bench.commit().unwrap();
+        bench.barrier.sync().unwrap();
+        assert_eq!(bench.fact().as_deref(), Some("1"));
+        assert!(bench.barrier.is_durable(Goal::Commits(1)));
+        bench.commit().unwrap();
+        bench.barrier.sync().unwrap();
+        assert_eq!(
+            bench.fact().as_deref(),
+            Some("2"),
+            "the file is not tried again"
+        );
+        assert_eq!(bench.syncs.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_sync_covers_what_was_committed_before_it_began() {
+        let bench = bench(&[]);
+        bench.commit().unwrap();
+        bench.barrier.sync().unwrap();
+        bench.commit().unwrap();
+        assert!(bench.barrier.is_durable(Goal::Commits(1)));
+        assert!(!bench.barrier.is_durable(Goal::Commits(2)));
+    }
 }

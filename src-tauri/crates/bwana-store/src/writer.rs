@@ -2,6 +2,7 @@
 //! fails. What a job does belongs to the modules of the tables; who calls this, a thread or the caller, to `store`.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use crate::append::Head;
 use crate::db;
 use crate::error::{Result, StoreError};
+use crate::files;
 
 /// Jobs in one transaction.
 const GROUP_JOBS_MAX: usize = 256;
@@ -22,7 +24,7 @@ const GROUP_JOBS_MAX: usize = 256;
 const GROUP_WORK_MAX: Duration = Duration::from_millis(1);
 /// Pages of the write-ahead log after which a checkpoint is asked for, and again after as many more.
 const CHECKPOINT_PAGES: i64 = 1_000;
-/// Pages after which the writer does it itself: while it writes, a checkpoint beside it may never catch up.
+/// Pages after which nothing is written meanwhile: beside a busy writer a checkpoint may never catch up.
 const CHECKPOINT_PAGES_MAX: i64 = 4_000;
 /// Runs whose head is remembered; then all are forgotten and read again when needed.
 const HEADS_MAX: usize = 4_096;
@@ -163,6 +165,10 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
 {
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a job is only ever seen boxed, beside its answer"
+    )]
     pub(crate) fn new(work: F) -> (Box<dyn Work>, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
         let job = Self {
@@ -204,6 +210,17 @@ where
     }
 }
 
+/// How a checkpoint is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checkpoint {
+    /// While the writer goes on.
+    Beside,
+    /// While nothing is written, so that it catches up and the next commit starts the log anew.
+    Alone,
+}
+
+pub(crate) type AskCheckpoint = std::sync::mpsc::SyncSender<Checkpoint>;
+
 /// The writing connection and what belongs to it.
 pub(crate) struct Writer {
     db: Connection,
@@ -212,14 +229,17 @@ pub(crate) struct Writer {
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicI64>,
     /// Asks somebody else for a checkpoint; `None`: there is nobody, the writer does it.
-    ask_checkpoint: Option<std::sync::mpsc::SyncSender<()>>,
+    ask_checkpoint: Option<AskCheckpoint>,
     checkpoint_at_pages: i64,
+    /// Where the files are, to ask about room when a write fails.
+    home: Option<PathBuf>,
 }
 
 impl Writer {
     pub(crate) fn new(
         mut db: Connection,
-        ask_checkpoint: Option<std::sync::mpsc::SyncSender<()>>,
+        home: Option<PathBuf>,
+        ask_checkpoint: Option<AskCheckpoint>,
     ) -> Result<Self> {
         let wal_pages = Arc::new(AtomicI64::new(0));
         let pages = Arc::clone(&wal_pages);
@@ -236,6 +256,7 @@ impl Writer {
             wal_pages,
             ask_checkpoint,
             checkpoint_at_pages: CHECKPOINT_PAGES,
+            home,
         })
     }
 
@@ -359,7 +380,19 @@ impl Writer {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute([]))
             .map(drop)
-            .map_err(|error| StoreError::sqlite("storing", &error))
+            .map_err(|error| self.explain(&error))
+    }
+
+    /// SQLite knows one way for a disk to be full; a spent quota is only a failed write to it.
+    fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        if is_failed_sync(error) {
+            return self.progress.poison(format!("in a commit: {error}"));
+        }
+        let failed_io = error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
+        match &self.home {
+            Some(home) if failed_io && files::has_no_room(home) => StoreError::Full,
+            _ => StoreError::sqlite("storing", error),
+        }
     }
 
     /// After a transaction that could not be committed: nothing of it stays, on disk or in memory.
@@ -384,20 +417,163 @@ impl Writer {
             return;
         }
         self.checkpoint_at_pages = pages + CHECKPOINT_PAGES;
-        let asked = match &self.ask_checkpoint {
-            Some(ask) if pages < CHECKPOINT_PAGES_MAX => ask.try_send(()).is_ok(),
-            _ => false,
+        let how = if pages < CHECKPOINT_PAGES_MAX {
+            Checkpoint::Beside
+        } else {
+            Checkpoint::Alone
         };
-        if !asked {
-            checkpoint(&self.db);
+        match &self.ask_checkpoint {
+            // One that waits already will do.
+            Some(ask) => drop(ask.try_send(how)),
+            None => checkpoint(&self.db, &self.progress),
         }
     }
 }
 
 /// Moves what nobody needs in the log any more into the database, without waiting for anybody. A failure is harmless:
-/// the log keeps everything, and the next one tries again.
-pub(crate) fn checkpoint(db: &Connection) {
+/// the log keeps everything, and the next one tries again. Only a failed sync is not: see `wal`.
+pub(crate) fn checkpoint(db: &Connection, progress: &Progress) {
+    if progress.check().is_err() {
+        return;
+    }
     if let Err(error) = db.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+        if is_failed_sync(&error) {
+            progress.poison(format!("in a checkpoint: {error}"));
+        }
         tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds");
+    }
+}
+
+/// Whether SQLite was told that data did not reach the disk.
+fn is_failed_sync(error: &rusqlite::Error) -> bool {
+    const SYNCS: [i32; 2] = [
+        rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC,
+    ];
+    error
+        .sqlite_error()
+        .is_some_and(|error| SYNCS.contains(&error.extended_code))
+}
+
+#[cfg(test)]
+mod tests {
+    use bwana_types::time::Timestamp;
+
+    use super::*;
+
+    fn writer() -> Writer {
+        Writer::new(db::open_memory(Timestamp(0)).unwrap(), None, None).unwrap()
+    }
+
+    type Answer = oneshot::Receiver<Result<()>>;
+
+    fn put(key: &'static str) -> (Box<dyn Work>, Answer) {
+        Job::new(move |tx| db::set_fact(tx.db, key, "1"))
+    }
+
+    fn put_and_fail(key: &'static str) -> (Box<dyn Work>, Answer) {
+        Job::new(move |tx| {
+            db::set_fact(tx.db, key, "1")?;
+            tx.memory.days.insert(1, 1);
+            Err(StoreError::invalid("on purpose"))
+        })
+    }
+
+    /// Runs the jobs as one group and gives back which of them left something and which were answered with success.
+    fn check(jobs: Vec<(Box<dyn Work>, Answer)>, stored: &[&str], answered: &[bool]) {
+        let mut writer = writer();
+        let (mut work, mut answers) = (Vec::new(), Vec::new());
+        for (job, answer) in jobs {
+            work.push(job);
+            answers.push(answer);
+        }
+        let mut work = work.into_iter();
+        writer.group(work.next().unwrap(), || work.next());
+        assert!(work.next().is_none(), "all in one group");
+        let found: Vec<&str> = ["a", "b", "c"]
+            .into_iter()
+            .filter(|key| db::fact(writer.connection(), key).unwrap().is_some())
+            .collect();
+        assert_eq!(found, stored);
+        let success: Vec<bool> = answers
+            .iter_mut()
+            .map(|answer| answer.try_recv().unwrap().is_ok())
+            .collect();
+        assert_eq!(success, answered);
+        assert!(
+            writer.memory.days.is_empty(),
+            "an undone job leaves no memory"
+        );
+        assert!(writer.connection().is_autocommit());
+    }
+
+    #[test]
+    fn a_failed_job_is_undone_alone() {
+        check(
+            vec![put("a"), put("b"), put("c")],
+            &["a", "b", "c"],
+            &[true, true, true],
+        );
+        check(
+            vec![put_and_fail("a"), put("b"), put("c")],
+            &["b", "c"],
+            &[false, true, true],
+        );
+        check(
+            vec![put("a"), put_and_fail("b"), put("c")],
+            &["a", "c"],
+            &[true, false, true],
+        );
+        check(
+            vec![put("a"), put("b"), put_and_fail("c")],
+            &["a", "b"],
+            &[true, true, false],
+        );
+        check(
+            vec![put_and_fail("a"), put_and_fail("b")],
+            &[],
+            &[false, false],
+        );
+    }
+
+    #[test]
+    fn a_group_ends_after_its_most_jobs() {
+        let mut writer = writer();
+        let mut made = 0;
+        writer.group(put("a").0, || {
+            made += 1;
+            Some(put("b").0)
+        });
+        assert!(made < GROUP_JOBS_MAX, "{made}");
+        assert_eq!(writer.progress.commits.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_undone_for_all_and_fits_later() {
+        let mut writer = writer();
+        let pages: i64 = writer
+            .connection()
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .unwrap();
+        let limit = |writer: &Writer, pages: i64| {
+            let _: i64 = writer
+                .connection()
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+        };
+        limit(&writer, pages + 4);
+        let large = || Job::new(|tx| db::set_fact(tx.db, "large", &"x".repeat(1 << 20)));
+        let ((first, mut first_answer), (second, mut second_answer)) = (put("a"), large());
+        let mut second = Some(second);
+        writer.group(first, || second.take());
+        assert_eq!(first_answer.try_recv().unwrap(), Err(StoreError::Full));
+        assert_eq!(second_answer.try_recv().unwrap(), Err(StoreError::Full));
+        assert_eq!(db::fact(writer.connection(), "a").unwrap(), None);
+        limit(&writer, pages + 10_000);
+        let (job, mut answer) = large();
+        writer.group(job, || None);
+        assert_eq!(answer.try_recv().unwrap(), Ok(()));
     }
 }

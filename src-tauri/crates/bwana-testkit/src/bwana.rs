@@ -36,6 +36,20 @@ impl Bwana {
         }
     }
 
+    /// A home that begins as a copy of this one: for many cases that start from the same place.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new(&self.program);
+        copy_folder(&self.home(), &copy.home());
+        Self {
+            env: self.env.clone(),
+            ..copy
+        }
+    }
+
     /// The data folder.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
@@ -128,6 +142,24 @@ impl Bwana {
     /// If it cannot be started.
     pub fn spawn<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Running {
         Running::start(self.command(args), "")
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder of the test");
+    let permissions = std::fs::metadata(from)
+        .expect("a folder to copy")
+        .permissions();
+    std::fs::set_permissions(to, permissions).expect("permissions of a folder");
+    for entry in std::fs::read_dir(from).expect("a folder to copy") {
+        let entry = entry.expect("a file to copy");
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().expect("the kind of a file");
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target).expect("a copied file");
+        }
     }
 }
 

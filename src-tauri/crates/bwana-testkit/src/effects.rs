@@ -135,6 +135,11 @@ impl EffectServer {
         self.inner.open.send_replace(true);
     }
 
+    /// Forgets what has arrived, for the next case.
+    pub fn reset(&self) {
+        *self.inner.lock() = Effects::default();
+    }
+
     pub fn effects(&self) -> Effects {
         self.inner.lock().clone()
     }

@@ -134,6 +134,18 @@ impl ModelServer {
         self.inner.tally.wait_for(within, holds)
     }
 
+    /// Forgets what was counted, once the last request is over: callers that died leave theirs open for a moment.
+    ///
+    /// # Panics
+    /// If a request stays open.
+    pub fn reset(&self) {
+        let over = self.wait_for(crate::bwana::PATIENCE, |counts| counts.in_flight == 0);
+        assert!(over, "a request stays open: {:?}", self.counts());
+        self.inner
+            .tally
+            .change(|counts| *counts = Counts::default());
+    }
+
     /// From now on requests wait, counted as `waiting`, until they are released.
     pub fn hold(&self) {
         self.inner.hold();

@@ -262,7 +262,7 @@ impl Answers for Improviser {
             };
         }
         let may_call = !prompt.offered.is_empty() && prompt.results() < RESULTS_MAX;
-        let stubborn = wild && self.seed % STUBBORN_ONE_IN == 0;
+        let stubborn = wild && self.seed.is_multiple_of(STUBBORN_ONE_IN);
         let mut answer = if stubborn && rng.chance(700) {
             same_again(prompt, may_call && rng.chance(500))
         } else if may_call && rng.chance(450) {

@@ -2,7 +2,7 @@
 //! answer late, twice or never, and an account of everything at the end.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,6 +73,33 @@ pub(crate) fn live(seed: u64) -> Life {
     }
 }
 
+/// An engine of a new process on the data folder `home`.
+pub(crate) fn open(
+    home: &Path,
+    world: &Arc<World>,
+    clock: Arc<TokioClock>,
+    ids: Arc<SeededIds>,
+    (unattended, day_limit): (bool, Option<MicroUsd>),
+) -> (Engine, Store) {
+    let store = Store::open_inline(home, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    world.give_store(Some(store.clone()));
+    let engine = Engine::new(Deps {
+        store: store.clone(),
+        clock,
+        ids,
+        tools: world.registry(),
+        egress: Egress::new(EgressSettings::default()).unwrap(),
+        models: Arc::new(SimModels(Arc::clone(world))),
+        options: Options {
+            artifacts: home.join("artifacts"),
+            unattended,
+            day_limit,
+            time_zone: String::from("Africa/Nairobi"),
+        },
+    });
+    (engine, store)
+}
+
 struct Sim {
     seed: u64,
     home: tempfile::TempDir,
@@ -97,6 +124,7 @@ impl Sim {
             crash_per_mille: *rng.pick(&[0, 30, 120]),
             crashes_max: 12,
             fault_per_mille: *rng.pick(&[0, 100, 300]),
+            dies_with_send: None,
             alone: rng.chance(700),
         };
         Self {
@@ -140,22 +168,13 @@ impl Sim {
     }
 
     async fn process_inner(&mut self, clock: Arc<TokioClock>) -> bool {
-        let store = Store::open_inline(&self.data(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-        self.world.give_store(Some(store.clone()));
-        let engine = Engine::new(Deps {
-            store: store.clone(),
+        let (engine, store) = open(
+            &self.data(),
+            &self.world,
             clock,
-            ids: Arc::clone(&self.ids) as _,
-            tools: self.world.registry(),
-            egress: Egress::new(EgressSettings::default()).unwrap(),
-            models: Arc::new(SimModels(Arc::clone(&self.world))),
-            options: Options {
-                artifacts: self.data().join("artifacts"),
-                unattended: self.unattended,
-                day_limit: self.day_limit,
-                time_zone: String::from("Africa/Nairobi"),
-            },
-        });
+            Arc::clone(&self.ids),
+            (self.unattended, self.day_limit),
+        );
         let world = Arc::clone(&self.world);
         let lifetime = world.draw(|rng| Duration::from_millis(rng.between(1, 60_000)));
         let dies_by_time = world.dies(world.weather.crash_per_mille * 2);
@@ -494,7 +513,7 @@ fn plenty() -> RunLimits {
 }
 
 /// Where the files of a simulation lie: in memory where the system offers that, because nothing here is about disks.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() {
         memory

@@ -30,8 +30,17 @@ pub(crate) struct Weather {
     pub(crate) crashes_max: u32,
     /// Tools and models that misbehave, among a thousand.
     pub(crate) fault_per_mille: u32,
+    /// The process dies with an effect that must not happen twice.
+    pub(crate) dies_with_send: Option<Dies>,
     /// Only one run, so that a position in the journal is its `seq`.
     pub(crate) alone: bool,
+}
+
+/// When a process dies with a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dies {
+    BeforeIt,
+    AfterIt,
 }
 
 pub(crate) struct World {
@@ -111,6 +120,15 @@ impl World {
                 .with_faults(faults)
                 .with_pace(pace(&mut rng, 2_000), pace(&mut rng, 100), 3)
         };
+        let models = (0..2).map(|n| (format!("provider_{n}"), model(n)));
+        Self::with_models(seed, weather, models.collect())
+    }
+
+    pub(crate) fn with_models(
+        seed: u64,
+        weather: Weather,
+        models: BTreeMap<String, ScriptedModel>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             weather,
             crash: Notify::new(),
@@ -122,9 +140,7 @@ impl World {
                 effects: BTreeMap::new(),
                 complaints: Vec::new(),
             }),
-            models: (0..2)
-                .map(|n| (format!("provider_{n}"), model(n)))
-                .collect(),
+            models,
         })
     }
 
@@ -216,6 +232,15 @@ impl World {
         }
     }
 
+    /// Dies at this side of a send, once.
+    async fn die_with_send(&self, effect: EffectClass, side: Dies) {
+        let mine = effect == EffectClass::AtMostOnce && self.weather.dies_with_send == Some(side);
+        if mine && self.dies(1_000) {
+            self.crash.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn happened(&self, effect: EffectClass, key: Option<Hash>) {
         if effect == EffectClass::AtMostOnce {
             let key = key.expect("an at-most-once call has a key");
@@ -282,7 +307,9 @@ impl SimTool {
             }
             _ => {}
         }
+        world.die_with_send(self.spec.effect, Dies::BeforeIt).await;
         world.happened(self.spec.effect, ctx.key);
+        world.die_with_send(self.spec.effect, Dies::AfterIt).await;
         world.point().await;
         Ok(ToolOutput::text(format!("{} saw {args}", self.spec.name)))
     }

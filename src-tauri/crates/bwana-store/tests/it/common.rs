@@ -7,12 +7,13 @@ use bwana_store::{Append, NewRun, RunRow, Store};
 use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
     Body, Call, CallFinished, CallIntended, CallResult, Draft, Entry, MessagePosted, ModelCall,
-    ModelResult, Purpose, Reserve, RunCreated, Seq, Speaker, Window,
+    ModelResult, Purpose, Reserve, RunCreated, Seq, Speaker, TaskDecided, TaskOpened, Window,
 };
 use bwana_types::hash::Hash;
 use bwana_types::id::RunId;
 use bwana_types::message::{Part, Stop, Usage};
 use bwana_types::money::MicroUsd;
+use bwana_types::task::{Ask, DecidedBy, Verdict};
 use bwana_types::time::{Clock, Timestamp};
 
 /// The present, when nobody sets it.
@@ -42,6 +43,23 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
         .worker_threads(2)
         .build()
         .unwrap()
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    runtime().block_on(future)
+}
+
+/// Waits for something another thread does.
+#[track_caller]
+pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(120),
+            "it never happens"
+        );
+        std::thread::yield_now();
+    }
 }
 
 pub(crate) fn run_id(n: u64) -> RunId {
@@ -121,6 +139,31 @@ pub(crate) fn finished(call: Seq, micro_usd: Option<i64>) -> Body {
     .into()
 }
 
+pub(crate) fn opened(question: &str) -> Body {
+    TaskOpened {
+        ask: Ask::Answer {
+            agent: "business_intelligence".into(),
+            question: question.into(),
+        },
+        call: None,
+        tool_call: None,
+    }
+    .into()
+}
+
+pub(crate) fn answer(task: Seq, text: &str) -> Body {
+    TaskDecided {
+        task,
+        verdict: Verdict::Answer { text: text.into() },
+        by: DecidedBy::LocalCli,
+    }
+    .into()
+}
+
+pub(crate) fn decided(task: Seq) -> Body {
+    answer(task, "yes")
+}
+
 /// Entries numbered behind `seq`, all at [`NOW`].
 pub(crate) fn behind(seq: Seq, bodies: impl IntoIterator<Item = Body>) -> Vec<Entry> {
     (seq + 1..)
@@ -139,7 +182,25 @@ pub(crate) fn append(run: RunId, seq: Seq, bodies: impl IntoIterator<Item = Body
     }
 }
 
-/// An owner with threads in a folder that goes with it.
+/// Numbers that look random and are a function of the seed: splitmix64.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % (bound as u64)).unwrap()
+    }
+}
+
+/// A folder for a store that goes with it.
 pub(crate) struct Home {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) clock: Arc<TestClock>,

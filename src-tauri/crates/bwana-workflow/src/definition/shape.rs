@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
             Some("uint64") => u64::MAX,
             _ => return,
         };
-        if !number.as_u64().is_some_and(|number| number <= highest) {
+        if number.as_u64().is_none_or(|number| number > highest) {
             let reason =
                 format!("{number} is out of range; the least is 0, the greatest {highest}");
             self.report(node, path, reason, "");

@@ -40,7 +40,7 @@ pub(super) fn sibling_ids<'a>(siblings: &[(Option<&'a str>, &'a str)]) -> Vec<St
             let base = slug(name).unwrap_or_else(|| format!("step_{}", position + 1));
             let taken = |id: &str| given.contains(&id) || ids.iter().any(|other| other == id);
             std::iter::once(base.clone())
-                .chain((2..).map(|n| format!("{base}-{n}")))
+                .chain((2..=siblings.len() + 1).map(|n| format!("{base}-{n}")))
                 .find(|id| !taken(id))
                 .unwrap_or(base)
         };

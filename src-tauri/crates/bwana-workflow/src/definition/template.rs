@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -72,16 +73,65 @@ pub fn check_template(template: &str, path: &Path, results: Option<&[&str]>) -> 
         Ok(compiled) => compiled,
         Err(error) => {
             let reason = format!("mistake in the template: {}", in_words(&error));
-            return vec![Issue::error(path.clone(), reason).hint(syntax_hint(&error))];
+            return vec![Issue::error(path.clone(), reason).hint(syntax_hint(template))];
         }
     };
     let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
     names.sort();
-    names
-        .iter()
-        .filter_map(|name| unknown_name(name, results))
+    let problems = names.iter().filter_map(|name| unknown_name(name, results));
+    problems
+        .chain(unknown_words(template))
         .map(|(reason, hint)| Issue::error(path.clone(), reason).hint(hint))
         .collect()
+}
+
+/// Filters, tests and calls that do not exist: the engine itself would notice only when a run comes by.
+fn unknown_words(template: &str) -> Vec<(String, String)> {
+    let tokens = tokens(template);
+    let mut problems = Vec::new();
+    for start in 0..tokens.len() {
+        match &tokens[start..] {
+            [Token::Pipe, Token::Ident(name), ..] if !FILTERS.contains(name) => {
+                let hint = did_you_mean(name, FILTERS)
+                    .unwrap_or_else(|| format!("the filters are {}", listed(FILTERS)));
+                problems.push((format!("there is no filter `{}`", quotable(name)), hint));
+            }
+            [
+                Token::Ident("is"),
+                Token::Ident("not"),
+                Token::Ident(name),
+                ..,
+            ]
+            | [Token::Ident("is"), Token::Ident(name), ..]
+                if !matches!(*name, "defined" | "not") =>
+            {
+                let hint = String::from("the only test is `is defined`");
+                problems.push((format!("there is no test `{}`", quotable(name)), hint));
+            }
+            [Token::Dot, Token::Ident(name), Token::ParenOpen, ..] => {
+                let hint = String::from("templates have no functions");
+                problems.push((format!("`{}` cannot be called", quotable(name)), hint));
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+fn tokens(template: &str) -> Vec<Token<'_>> {
+    tokenize(template, false, syntax())
+        .map_while(Result::ok)
+        .map(|(token, _)| token)
+        .collect()
+}
+
+fn syntax() -> SyntaxConfig {
+    let built = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    built.unwrap_or_default()
 }
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -90,14 +140,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(RENDER_FUEL));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    if let Ok(syntax) = SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build()
-    {
-        environment.set_syntax(syntax);
-    }
+    environment.set_syntax(syntax());
     environment.add_filter("join", minijinja::filters::join);
     environment.add_filter("lower", minijinja::filters::lower);
     environment.add_filter("upper", minijinja::filters::upper);
@@ -112,9 +155,20 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.add_test("defined", minijinja::tests::is_defined);
     environment
 });
-/// The filters above, for messages.
-const FILTERS: &str =
-    "join, lower, upper, title, capitalize, trim, length, first, last, default, replace";
+/// The filters above.
+const FILTERS: [&str; 11] = [
+    "join",
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "trim",
+    "length",
+    "first",
+    "last",
+    "default",
+    "replace",
+];
 
 fn unknown_name(name: &str, results: Option<&[&str]>) -> Option<(String, String)> {
     let (root, rest) = name.split_once('.').unwrap_or((name, ""));
@@ -177,31 +231,23 @@ fn in_words(error: &minijinja::Error) -> String {
     }
 }
 
-fn syntax_hint(error: &minijinja::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnknownFilter => format!("the filters are {FILTERS}"),
-        ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-            String::from("templates have no functions")
-        }
-        _ => {
-            let detail = error.detail().unwrap_or_default();
-            if [
-                "include", "import", "from", "extends", "macro", "block", "call",
-            ]
-            .iter()
-            .any(|word| detail.contains(word))
-            {
-                String::from(
-                    "a template cannot take in other files or define macros; it stands alone",
-                )
-            } else {
-                String::from(
-                    "write `{% raw %}…{% endraw %}` around braces that are meant as they are",
-                )
-            }
-        }
+/// What to do about a template that does not compile.
+fn syntax_hint(template: &str) -> &'static str {
+    let tokens = tokens(template);
+    let takes_in = tokens.windows(2).any(
+        |pair| matches!(pair, [Token::BlockStart, Token::Ident(word)] if ELSEWHERE.contains(word)),
+    );
+    if takes_in {
+        "a template stands alone: it takes in no other files and defines no macros"
+    } else {
+        "write `{% raw %}…{% endraw %}` around braces that are meant as they are"
     }
 }
+
+/// Statements by which a template would reach beyond itself; they are left out at build time.
+const ELSEWHERE: [&str; 7] = [
+    "include", "import", "from", "extends", "macro", "block", "call",
+];
 
 /// Characters of a library's message that we repeat.
 const DETAIL_MAX_CHARS: usize = 160;

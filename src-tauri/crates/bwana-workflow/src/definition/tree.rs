@@ -300,3 +300,84 @@ impl<'de> Visitor<'de> for KindVisitor {
         Ok(Kind::Map(entries))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-1e9..1e9_f64).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[-a-z0-9:#&*!|>%@`'\",\\[\\]{}? \t]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-zA-Z0-9 :\"\\\\é-]{0,10}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_read_as_yaml_is_the_same_json(value in any_json()) {
+            for text in [value.to_string(), format!("{value:#}")] {
+                let nodes = read(text.as_bytes()).map_err(|issue| TestCaseError::fail(format!("{issue}: {text}")))?;
+                if value.is_null() {
+                    continue;
+                }
+                prop_assert_eq!(nodes.len(), 1);
+                let back = nodes[0].to_value();
+                prop_assert_eq!(&back, &value, "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400), text in "[-a-z0-9:#&*!|>%@`'\",\\[\\]{}? \n\t]{0,200}") {
+            let _ = read(&bytes);
+            let _ = read(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn nodes_know_their_lines() {
+        let nodes = read(b"a: 1\nb:\n  - x\n  - c: y\n---\nd: z\n").unwrap();
+        let line = |path: Path| nodes[0].line_of(&path);
+        let b = Path::root().key("b");
+        assert_eq!(line(b.index(0)), Some(3));
+        assert_eq!(line(b.index(1).key("c")), Some(4));
+        assert_eq!(
+            line(b.index(9).key("c")),
+            line(b.clone()),
+            "the nearest place that exists"
+        );
+        assert_eq!(nodes[1].line_of(&Path::root().key("d")), Some(6));
+    }
+
+    #[test]
+    fn words_that_older_yaml_took_for_something_else_stay_words() {
+        let nodes = read(b"[no, yes, on, 0755, 1_000, 2026-11-25, '1', ~, true, 1.50]").unwrap();
+        let expected = json!([
+            "no",
+            "yes",
+            "on",
+            "0755",
+            "1_000",
+            "2026-11-25",
+            "1",
+            null,
+            true,
+            1.5
+        ]);
+        assert_eq!(nodes[0].to_value(), expected);
+    }
+}

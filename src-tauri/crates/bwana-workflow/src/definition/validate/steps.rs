@@ -194,11 +194,7 @@ fn unreadable(id: &str, own: &str, scope: &Scope<'_>) -> Option<(String, String)
         return Some((reason, String::from("move the step up, or take it out")));
     }
     let around = scope.before.iter().zip(readable).find(|(step, _)| {
-        let branches = step
-            .parallel
-            .as_ref()
-            .map(|parallel| branch_files(parallel))
-            .unwrap_or_default();
+        let branches = step.parallel.as_ref().map(branch_files).unwrap_or_default();
         ids(&branches).iter().any(|branch| branch == id)
     });
     if let Some((_, around)) = around {

@@ -1,0 +1,167 @@
+//! Agents and workflows: shipped, imported, edited in the data folder.
+
+use bwana_api::command::{
+    AgentsList, AgentsShow, DefinitionsImport, DefinitionsValidate, Doctor, WorkflowsExport,
+    WorkflowsList, WorkflowsShow,
+};
+use bwana_api::definitions::{ById, ImportRequest, Nothing};
+use bwana_api::{App, Mode};
+use bwana_types::error::ErrorCode;
+
+use crate::common::{Home, PLAIN, call, file};
+
+fn id(id: &str) -> ById {
+    ById { id: id.to_owned() }
+}
+
+async fn workflow_name(app: &App, slug: &str) -> String {
+    let shown = call::<WorkflowsShow>(app, id(slug)).await.unwrap();
+    shown.workflow.name
+}
+
+#[tokio::test]
+async fn what_is_shipped_is_there_before_and_after_anything_is_stored() {
+    let home = Home::new();
+    let reader = home.open(Mode::Read);
+    let before = call::<WorkflowsList>(&reader, Nothing {}).await.unwrap();
+    assert!(
+        !home.path().join("bwana.db").exists(),
+        "a reader makes nothing"
+    );
+    let owner = home.open(Mode::Drive);
+    let after = call::<WorkflowsList>(&owner, Nothing {}).await.unwrap();
+    assert_eq!(before, after);
+    let ids: Vec<&str> = after.items.iter().map(|item| item.id.as_str()).collect();
+    assert!(ids.contains(&"business_setup") && ids.contains(&"market_expansion"));
+    let agents = call::<AgentsList>(&owner, Nothing {}).await.unwrap();
+    assert_eq!(agents.items.len(), 5);
+    owner.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_export_imports_as_what_it_was() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    for slug in ["business_setup", "notes"] {
+        if slug == "notes" {
+            let import = ImportRequest {
+                file: file(PLAIN),
+                only_new: true,
+            };
+            call::<DefinitionsImport>(&app, import).await.unwrap();
+        }
+        let before = call::<WorkflowsShow>(&app, id(slug)).await.unwrap();
+        let exported = call::<WorkflowsExport>(&app, id(slug)).await.unwrap();
+        let import = ImportRequest {
+            file: file(&exported.text),
+            only_new: false,
+        };
+        call::<DefinitionsImport>(&app, import).await.unwrap();
+        let after = call::<WorkflowsShow>(&app, id(slug)).await.unwrap();
+        assert_eq!(after.workflow, before.workflow, "{}", exported.text);
+    }
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn files_of_the_data_folder_are_imported_when_they_change_and_a_bad_one_keeps_the_last_good()
+{
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    home.file("workflows/notes.yaml", PLAIN);
+    assert_eq!(workflow_name(&app, "notes").await, "Notes");
+    home.file(
+        "workflows/notes.yaml",
+        &PLAIN.replace("name: Notes", "name: Better notes"),
+    );
+    assert_eq!(workflow_name(&app, "notes").await, "Better notes");
+    home.file(
+        "workflows/notes.yaml",
+        "schema: bwana.workflow/v1\nid: notes\n",
+    );
+    assert_eq!(workflow_name(&app, "notes").await, "Better notes");
+    let list = call::<WorkflowsList>(&app, Nothing {}).await.unwrap();
+    let [problem] = list.problems.as_slice() else {
+        panic!("{list:?}")
+    };
+    assert_eq!(problem.file, "workflows/notes.yaml");
+    assert!(problem.problem.contains("steps"), "{}", problem.problem);
+    let doctor = call::<Doctor>(&app, Nothing {}).await.unwrap();
+    assert!(
+        doctor
+            .findings
+            .iter()
+            .any(|found| found.message.contains("workflows/notes.yaml"))
+    );
+    app.close().await.unwrap();
+
+    // A reader sees a changed file as well, and stores nothing.
+    home.file(
+        "workflows/notes.yaml",
+        &PLAIN.replace("name: Notes", "name: Newest"),
+    );
+    let reader = home.open(Mode::Read);
+    assert_eq!(workflow_name(&reader, "notes").await, "Newest");
+    assert_eq!(
+        call::<AgentsShow>(&reader, id("writer"))
+            .await
+            .unwrap()
+            .agent
+            .name,
+        "Writer"
+    );
+}
+
+#[tokio::test]
+async fn a_workflow_waits_for_its_agent_to_arrive() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let (agent, workflow) = PLAIN.split_once("---\n").unwrap();
+    home.file("workflows/notes.yaml", workflow);
+    let list = call::<WorkflowsList>(&app, Nothing {}).await.unwrap();
+    assert!(list.problems[0].problem.contains("writer"), "{list:?}");
+    home.file("agents/writer.yaml", agent);
+    let list = call::<WorkflowsList>(&app, Nothing {}).await.unwrap();
+    assert!(list.problems.is_empty(), "{list:?}");
+    assert!(list.items.iter().any(|item| item.id == "notes"));
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_is_checked_with_lines_and_hints() {
+    let home = Home::new();
+    let reader = home.open(Mode::Read);
+    let text = PLAIN.replace("agents: [writer]", "agents: [writter]");
+    let report = call::<DefinitionsValidate>(&reader, file(&text))
+        .await
+        .unwrap();
+    assert!(!report.valid);
+    let issue = &report.issues[0];
+    assert_eq!(issue.code, ErrorCode::DefinitionUnknownAgent.as_str());
+    assert!(
+        issue.line.is_some() && issue.hint.contains("writer"),
+        "{issue:?}"
+    );
+    let report = call::<DefinitionsValidate>(&reader, file(PLAIN))
+        .await
+        .unwrap();
+    assert!(report.valid, "{report:?}");
+    assert_eq!(
+        (report.agents, report.workflows),
+        (vec!["writer".into()], vec!["notes".into()])
+    );
+}
+
+#[tokio::test]
+async fn an_agent_that_exists_is_not_created_again() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let import = || ImportRequest {
+        file: file(PLAIN),
+        only_new: true,
+    };
+    call::<DefinitionsImport>(&app, import()).await.unwrap();
+    let refused = call::<DefinitionsImport>(&app, import()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::UsageInvalid);
+    app.close().await.unwrap();
+}

@@ -1,0 +1,9 @@
+//! The program `bwana` from outside: what it prints, how it exits, and what two of it do with one data folder.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+mod contract;
+mod owners;
+mod refusals;
+mod runs;
