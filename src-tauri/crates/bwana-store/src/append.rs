@@ -6,6 +6,7 @@ use bwana_types::id::{RunId, TaskId};
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
+use rusqlite::{CachedStatement, params};
 
 use crate::blobs::{self, Stored};
 use crate::error::{Result, StoreError};
@@ -168,17 +169,23 @@ impl Prepared {
                 head: head.seq,
             });
         }
-        for entry in &append.entries {
-            check_follows(append.run, &head, entry)?;
-            head.seq = entry.seq;
-            head.at = entry.at;
-            head.phase = head.phase.after(&entry.body);
-        }
-        let pos = insert_entries(tx, head.run_no, &append.entries, &bodies)?;
         let day = append.day.as_ref().map(ledger::Day::parse).transpose()?;
         let mut books = ledger::Books::new(day);
-        for entry in &append.entries {
-            project(tx, append.run, &mut head, &mut books, entry)?;
+        let mut pos = 0;
+        {
+            let mut insert = tx.db.prepare_cached(
+                "INSERT INTO journal (pos, run_no, seq, at_ms, path, kind, v, body, blob_no) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for (entry, body) in append.entries.iter().zip(bodies) {
+                check_follows(append.run, &head, entry)?;
+                pos = tx.next_pos()?;
+                insert_entry(tx, &mut insert, pos, head.run_no, entry, body)?;
+                head.seq = entry.seq;
+                head.at = entry.at;
+                head.phase = head.phase.after(&entry.body);
+                project(tx, append.run, &mut head, &mut books, entry)?;
+            }
         }
         runs::update(tx.db, &mut head, append.row)?;
         tx.memory.keep_head(append.run, head);
@@ -211,67 +218,30 @@ fn forbidden(run: RunId, entry: &Entry, why: &'static str) -> StoreError {
     }
 }
 
-/// Rows of one statement: its cursors stay where they are between them, which halves the cost of an entry.
-const INSERT_ROWS_MAX: usize = 8;
-const INSERT_COLUMNS: usize = 9;
-
-macro_rules! insert_rows {
-    ($($more:tt)*) => {
-        // FAIL, not ABORT: a job that fails is undone as a whole, so no statement keeps an undo journal of its own.
-        concat!(
-            "INSERT OR FAIL INTO journal (pos, run_no, seq, at_ms, path, kind, v, body, blob_no) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            $(insert_rows!(@row $more),)*
-        )
-    };
-    (@row $more:tt) => { ", (?, ?, ?, ?, ?, ?, ?, ?, ?)" };
-}
-
-/// By the number of rows, from 1.
-const INSERT: [&str; INSERT_ROWS_MAX] = [
-    insert_rows!(),
-    insert_rows!(2),
-    insert_rows!(2 3),
-    insert_rows!(2 3 4),
-    insert_rows!(2 3 4 5),
-    insert_rows!(2 3 4 5 6),
-    insert_rows!(2 3 4 5 6 7),
-    insert_rows!(2 3 4 5 6 7 8),
-];
-
-/// Writes the entries to the journal; the position of the last.
-fn insert_entries(
-    tx: &mut Tx<'_>,
+fn insert_entry(
+    tx: &Tx<'_>,
+    insert: &mut CachedStatement<'_>,
+    pos: i64,
     run_no: i64,
-    entries: &[Entry],
-    bodies: &[Stored],
-) -> Result<i64> {
-    let mut pos = 0;
-    for (entries, bodies) in entries
-        .chunks(INSERT_ROWS_MAX)
-        .zip(bodies.chunks(INSERT_ROWS_MAX))
-    {
-        let mut insert = tx.db.prepare_cached(INSERT[entries.len() - 1])?;
-        for (row, (entry, body)) in entries.iter().zip(bodies).enumerate() {
-            pos = tx.next_pos()?;
-            let blob_no = match body {
-                Stored::Inline(_) => None,
-                Stored::Blob(blob) => Some(blobs::insert(tx.db, blob)?),
-            };
-            let first = row * INSERT_COLUMNS;
-            insert.raw_bind_parameter(first + 1, pos)?;
-            insert.raw_bind_parameter(first + 2, run_no)?;
-            insert.raw_bind_parameter(first + 3, int(entry.seq))?;
-            insert.raw_bind_parameter(first + 4, entry.at.0)?;
-            insert.raw_bind_parameter(first + 5, &*entry.path)?;
-            insert.raw_bind_parameter(first + 6, entry.body.kind())?;
-            insert.raw_bind_parameter(first + 7, entry.body.version())?;
-            insert.raw_bind_parameter(first + 8, body.text())?;
-            insert.raw_bind_parameter(first + 9, blob_no)?;
-        }
-        insert.raw_execute()?;
-    }
-    Ok(pos)
+    entry: &Entry,
+    body: Stored,
+) -> Result<()> {
+    let (text, blob_no) = match body {
+        Stored::Inline(text) => (Some(text), None),
+        Stored::Blob(blob) => (None, Some(blobs::insert(tx.db, &blob)?)),
+    };
+    insert.execute(params![
+        pos,
+        run_no,
+        int(entry.seq),
+        entry.at.0,
+        &*entry.path,
+        entry.body.kind(),
+        entry.body.version(),
+        text,
+        blob_no
+    ])?;
+    Ok(())
 }
 
 /// What follows from one entry in the other tables. Everything here can be computed again from the journal (`rebuild`).

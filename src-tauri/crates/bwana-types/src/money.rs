@@ -64,7 +64,12 @@ impl Usd {
     /// # Errors
     /// If the number is negative, too large or has more than six decimals.
     pub fn to_micro(&self) -> Result<MicroUsd, ParseMoneyError> {
-        self.0.to_string().trim_end_matches(".0").parse()
+        let mut text = self.0.to_string();
+        if text.contains('e') {
+            // `0.00001` comes back as `1e-5`; a float's own `Display` writes it without an exponent.
+            text = self.0.as_f64().unwrap_or_default().to_string();
+        }
+        text.trim_end_matches(".0").parse()
     }
 }
 
@@ -124,6 +129,21 @@ mod tests {
         check("1.5", 1_500_000, "1.50");
         check("0.000001", 1, "0.000001");
         check("0.02", 20_000, "0.02");
+    }
+
+    #[test]
+    fn a_tiny_amount_in_a_file_is_read_exactly() {
+        for (text, micro) in [
+            ("0.00001", 10),
+            ("0.000001", 1),
+            ("1e-5", 10),
+            ("1.00", 1_000_000),
+        ] {
+            let usd: Usd = serde_json::from_str(text).unwrap();
+            assert_eq!(usd.to_micro(), Ok(MicroUsd(micro)), "{text}");
+        }
+        let below: Usd = serde_json::from_str("0.0000001").unwrap();
+        assert!(below.to_micro().is_err());
     }
 
     #[test]

@@ -13,6 +13,8 @@ use bwana_types::workflow::{
 pub const ASK_MAX_ROUND: u32 = 6;
 /// Agents that answer one question together.
 const ASK_TEAM_MAX: usize = 3;
+/// An agent takes part if it has at least one in this many of the best one's points.
+const RELEVANT_SHARE: u32 = 3;
 /// Bytes of the question that routing reads.
 const ROUTE_MAX_BYTES: usize = 16 * 1024;
 
@@ -110,7 +112,7 @@ fn team_step(ids: &[String], fits: &[Fit]) -> (StepFile, Vec<String>) {
         .collect();
     let relevant: Vec<String> = fits
         .iter()
-        .filter(|fit| fit.points > 0)
+        .filter(|fit| fit.points > 0 && fit.points * RELEVANT_SHARE >= best)
         .take(ASK_TEAM_MAX)
         .map(|fit| fit.agent.clone())
         .collect();
@@ -167,7 +169,7 @@ fn fit(agent: &AgentFile, asked: &BTreeSet<String>) -> Fit {
     for (found, points) in stems.iter().zip(POINTS) {
         for word in found
             .intersection(asked)
-            .filter(|word| !COMMON.contains(&word.as_str()))
+            .filter(|word| !COMMON.split(' ').any(|common| common == word.as_str()))
         {
             let entry = best.entry(word).or_default();
             *entry = points.max(*entry);
@@ -180,12 +182,10 @@ fn fit(agent: &AgentFile, asked: &BTreeSet<String>) -> Fit {
     }
 }
 
-/// Words in every agent's mouth: they tell nobody apart.
-const COMMON: [&str; 24] = [
-    "agent", "help", "need", "want", "plan", "make", "give", "write", "busines", "compan", "team",
-    "work", "with", "from", "this", "that", "what", "which", "have", "your", "about", "small",
-    "good", "into",
-];
+/// Words in every mouth: they tell nobody apart. As stems, see [`stems`].
+const COMMON: &str = "agent help need want plan make give write busines compan team work with from this that what which \
+    have your about small good into the and for our was are not you can how who why when has had its any all new next day \
+    les des une pour avec est nos com para uma dos por kwa yetu una";
 
 /// Words by which people ask for a kind of work, in the languages of our first users (English, French, Portuguese,
 /// Swahili).

@@ -8,7 +8,7 @@ use bwana_types::hash::Hash;
 use bwana_types::workflow::{Limits, StepEntry, StepFile, WORKFLOW_SCHEMA, WorkflowFile};
 use serde::Serialize;
 
-use super::issue::{Issue, Path, closest, did_you_mean, listed, quotable};
+use super::issue::{Issue, Path, did_you_mean, quotable};
 use super::parse::Import;
 use super::shipped::shipped;
 use super::slug::slug;
@@ -49,7 +49,7 @@ pub(super) fn convert(document: &Node, number: usize) -> Result<Import, Vec<Issu
         .filter_map(|item| converter.workflow(&item))
         .collect();
     if agents.is_empty() && workflows.is_empty() && converter.issues.is_empty() {
-        let reason = format!("the file has neither {}", listed([AGENTS, WORKFLOWS]));
+        let reason = format!("the file has neither `{AGENTS}` nor `{WORKFLOWS}`");
         converter.issues.push(Issue {
             document: number,
             ..Issue::error(Path::root(), reason)
@@ -321,9 +321,7 @@ impl Converter {
         });
         known.unwrap_or_else(|| {
             let names = KINDS.iter().map(|(name, _)| *name);
-            let hint = closest(&written, names.clone())
-                .and_then(|near| did_you_mean(near, names))
-                .unwrap_or_default();
+            let hint = did_you_mean(&written, names).unwrap_or_default();
             let reason = format!(
                 "the type '{}' is not known here; it becomes `custom`",
                 quotable(&written)

@@ -30,16 +30,16 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Puts document number and line on issues that validation found in this document.
+    /// Puts document number and line on issues that validation found in this document, and them in its order.
     pub fn locate(&self, issues: Vec<Issue>) -> Vec<Issue> {
-        issues
-            .into_iter()
-            .map(|mut issue| {
-                issue.document = self.document;
-                issue.line = issue.line.or_else(|| self.node.line_of(&issue.path));
-                issue
-            })
-            .collect()
+        let located = issues.into_iter().map(|issue| Issue {
+            document: self.document,
+            line: issue.line.or_else(|| self.node.line_of(&issue.path)),
+            ..issue
+        });
+        let mut located: Vec<Issue> = located.collect();
+        located.sort_by_key(|issue| issue.line);
+        located
     }
 }
 

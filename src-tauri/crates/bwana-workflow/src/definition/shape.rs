@@ -225,7 +225,7 @@ impl<'a> Checker<'a> {
     ) {
         let hint = match (closest(key, known.iter().copied()), place) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, Some(place)) => format!("it belongs under `{place}`"),
+            (None, Some(place)) => place.to_owned(),
             (None, None) => format!("known here: {}", known.join(", ")),
         };
         let reason = format!("there is no key `{}`", quotable(key));
@@ -238,20 +238,31 @@ impl<'a> Checker<'a> {
         properties: &'a serde_json::Map<String, Value>,
         key: &str,
     ) -> Option<String> {
-        let knows = |schema: &'a Value| {
+        let inside = |schema: &'a Value| {
             let direct = self.resolved(schema);
-            let choices = direct["anyOf"].as_array();
-            let first = choices.and_then(|choices| choices.first());
-            self.resolved(first.unwrap_or(direct))["properties"]
-                .get(key)
-                .is_some()
+            let first = direct["anyOf"]
+                .as_array()
+                .and_then(|choices| choices.first());
+            let inner = self.resolved(first.unwrap_or(direct))["properties"].as_object();
+            inner
+                .into_iter()
+                .flat_map(|inner| inner.keys().map(String::as_str))
         };
-        let places: Vec<&str> = properties
-            .iter()
-            .filter(|(_, schema)| knows(schema))
+        let groups = || {
+            properties
+                .iter()
+                .map(|(name, schema)| (name, inside(schema).collect::<Vec<_>>()))
+        };
+        let exact: Vec<&str> = groups()
+            .filter(|(_, keys)| keys.contains(&key))
             .map(|(name, _)| name.as_str())
             .collect();
-        (!places.is_empty()).then(|| places.join("` or `"))
+        if !exact.is_empty() {
+            return Some(format!("it belongs under `{}`", exact.join("` or `")));
+        }
+        let near =
+            groups().find_map(|(name, keys)| Some(format!("{name}.{}", closest(key, keys)?)));
+        near.map(|near| format!("did you mean `{near}`?"))
     }
 
     fn wrong_kind(&mut self, kinds: &[&str], node: &Node, path: &Path) {

@@ -157,7 +157,10 @@ fn text_of(bytes: &[u8]) -> Result<&str, Issue> {
 
 fn unreadable(error: &serde_saphyr::Error) -> Issue {
     use serde_saphyr::Error as E;
-    let error = error.without_snippet();
+    let mut error = error.without_snippet();
+    while let E::AliasError { error: inner, .. } = error {
+        error = inner.without_snippet();
+    }
     let line = error
         .location()
         .and_then(|location| u32::try_from(location.line()).ok())

@@ -254,7 +254,7 @@ fn what_is_wrong_with_an_original_file_is_said_with_its_place() {
     );
     check(
         "agent_integration: {}\n",
-        &["the file has neither `available_agents` and `workflow_templates`"],
+        &["the file has neither `available_agents` nor `workflow_templates`"],
     );
     check(
         "available_agents:\n  - {name: [A]}\n  - bob\nworkflow_templates:\n  - {id: x, agents: [a], steps: [1]}\n",

@@ -3,7 +3,7 @@
 use bwana_types::error::ErrorCode;
 use serde_json::{Map, Value};
 
-use crate::definition::issue::{Issue, Path, listed, quotable};
+use crate::definition::issue::{Issue, Path, did_you_mean, listed, quotable};
 
 /// Bytes a schema may have.
 const SCHEMA_MAX_BYTES: usize = 64 * 1024;
@@ -36,18 +36,7 @@ pub(super) fn check(schema: &Value, path: &Path, kinds: &[&str]) -> Vec<Issue> {
         ];
     }
     if let Err(problem) = jsonschema::meta::validate(schema) {
-        let at = problem.instance_path().to_string();
-        let at = at
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .fold(path.clone(), |path, part| match part.parse() {
-                Ok(index) => path.index(index),
-                Err(_) => path.key(part),
-            });
-        return error(
-            &at,
-            format!("not a JSON Schema: {}", quotable(&problem.to_string())),
-        );
+        return vec![not_a_schema(&problem, path)];
     }
     if let Err(problem) = jsonschema::validator_for(schema) {
         return error(
@@ -71,6 +60,32 @@ pub(super) fn check(schema: &Value, path: &Path, kinds: &[&str]) -> Vec<Issue> {
             error(path, format!("this needs `type: {}`", kinds.join("` or `")))
         }
         _ => Vec::new(),
+    }
+}
+
+/// The types of JSON Schema.
+const TYPES: [&str; 7] = [
+    "string", "object", "array", "integer", "number", "boolean", "null",
+];
+
+fn not_a_schema(problem: &jsonschema::ValidationError<'_>, path: &Path) -> Issue {
+    let at = problem.instance_path().to_string();
+    let segments = at.split('/').filter(|segment| !segment.is_empty());
+    let place = segments.fold(path.clone(), |path, segment| match segment.parse() {
+        Ok(index) => path.index(index),
+        Err(_) => path.key(segment),
+    });
+    match problem.instance().as_str() {
+        Some(written) if at.ends_with("/type") => {
+            let reason = format!("`{}` is no type of JSON Schema", quotable(written));
+            let hint = did_you_mean(written, TYPES)
+                .unwrap_or_else(|| format!("the types are {}", listed(TYPES)));
+            Issue::error(place, reason).hint(hint)
+        }
+        _ => Issue::error(
+            place,
+            format!("not a JSON Schema: {}", quotable(&problem.to_string())),
+        ),
     }
 }
 

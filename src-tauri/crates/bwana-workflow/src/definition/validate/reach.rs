@@ -43,9 +43,13 @@ pub(super) fn check(
                 format!(
                     "this step can never be reached: those before it take at least {used} {what}, and the workflow's limit is {most}"
                 )
+            } else if used > 0 {
+                format!(
+                    "this step can never finish: with those before it, it needs at least {needed} {what}, and the workflow's limit is {most}"
+                )
             } else {
                 format!(
-                    "this step can never finish: with those before it it takes at least {needed} {what}, and the workflow's limit is {most}"
+                    "this step can never finish: it needs at least {needed} {what}, and the workflow's limit is {most}"
                 )
             };
             issues.push(Issue::error(at, reason).hint(format!(
@@ -120,7 +124,7 @@ fn unfinishable(step: &StepFile, workflow: &WorkflowFile, path: &Path) -> Vec<Is
         exceeded(&step.limits, least(step, workflow), Least::default())
     {
         let reason = format!(
-            "this step can never finish: it takes at least {needed} {what}, and its limit is {most}"
+            "this step can never finish: it needs at least {needed} {what}, and its limit is {most}"
         );
         issues.push(
             Issue::error(path.key("limits").key(what), reason)

@@ -211,8 +211,9 @@ impl Checker<'_> {
     }
 
     fn at_once(&mut self, key: &str, path: &Path) {
-        let reason =
-            format!("0 {key} are reached before anybody speaks, so the chat would end at once");
+        let reason = format!(
+            "a `{key}` of 0 is reached before anybody speaks, so the chat would end at once"
+        );
         self.error(path.key(key), reason, "write a number above 0");
     }
 

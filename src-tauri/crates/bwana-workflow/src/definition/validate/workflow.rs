@@ -53,9 +53,9 @@ pub fn validate_workflow(workflow: &WorkflowFile, known: &Known<'_>) -> Vec<Issu
             &steps_path.index(index),
         ));
     }
-    issues.extend(unused_agents(workflow, &steps));
-    // Whether steps can be reached only makes sense once each of them does.
+    // Whether steps can be reached, and who never speaks, only makes sense once each step does.
     if !issues.iter().any(Issue::is_error) {
+        issues.extend(unused_agents(workflow, &steps));
         issues.extend(reach::check(workflow, &steps, &ids, &steps_path));
     }
     issues
@@ -94,7 +94,7 @@ pub(super) fn limits(limits: &Limits, path: &Path) -> Vec<Issue> {
     let mut issues = Vec::new();
     let mut nothing = |key: &str, is_zero: bool| {
         if is_zero {
-            let reason = format!("a limit of 0 {key} lets nothing happen");
+            let reason = format!("a `{key}` of 0 lets nothing happen");
             issues.push(
                 Issue::error(path.key(key), reason)
                     .hint("write a number above 0, or leave it out for no limit"),
