@@ -127,6 +127,10 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every arm of a command answers like this"
+)]
 fn steered(out: &Out, shown: &RunShown) -> Result<Ends, ApiError> {
     out.json(shown);
     out.line(&format!(

@@ -23,16 +23,6 @@ pub(crate) enum Stored {
     Blob(Blob),
 }
 
-impl Stored {
-    /// What stands in the entry itself.
-    pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Inline(text) => Some(text),
-            Self::Blob(_) => None,
-        }
-    }
-}
-
 /// Content ready to be inserted.
 pub(crate) struct Blob {
     hash: Hash,

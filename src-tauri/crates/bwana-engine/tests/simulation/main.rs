@@ -2,6 +2,7 @@
 //! virtual clock. Every case is a function of a seed; a failure prints the line that repeats it.
 
 #![expect(
+    clippy::unused_self,
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
     reason = "a test that cannot go on says where"

@@ -167,11 +167,14 @@ fn unreadable(error: &serde_saphyr::Error) -> Issue {
         .filter(|line| *line > 0);
     let too_large =
         |reason: String| Issue::error(Path::root(), reason).code(ErrorCode::DefinitionTooLarge);
+    let too_deep = || {
+        too_large(format!(
+            "lists and groups are nested more than {FILE_DEPTH_MAX} deep"
+        ))
+    };
     let issue = match error {
         E::Budget { breach, .. } => match breach {
-            BudgetBreach::Depth { .. } => too_large(format!(
-                "lists and groups are nested more than {FILE_DEPTH_MAX} deep"
-            )),
+            BudgetBreach::Depth { .. } => too_deep(),
             BudgetBreach::Documents { .. } => too_large(format!(
                 "the file holds more than {DOCUMENTS_MAX} documents"
             )),
@@ -187,6 +190,8 @@ fn unreadable(error: &serde_saphyr::Error) -> Issue {
         | E::AliasReplayStackDepthExceeded { .. } => too_large(format!(
             "its aliases (`*name`) expand to more than {ALIAS_COPIES_MAX} values"
         )),
+        // The scanner's own bound on brackets, met before the parser counts levels.
+        other if other.to_string().contains("recursion limit") => too_deep(),
         other => Issue::error(
             Path::root(),
             format!("not readable as YAML or JSON: {}", plain_words(other)),
