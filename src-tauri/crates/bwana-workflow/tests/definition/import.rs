@@ -116,35 +116,19 @@ fn the_original_configuration_becomes_agents_and_workflows_that_are_valid() {
     assert!(is_original(ORIGINAL.as_bytes()));
     let import = imported(ORIGINAL);
     assert_eq!(errors(&import), []);
-    let agents: Vec<(&str, &str, AgentKind)> = import
+    let agents: Vec<(&str, AgentKind)> = import
         .agents
         .iter()
-        .map(|(agent, _)| (agent.id.as_str(), agent.name.as_str(), agent.kind))
+        .map(|(agent, _)| (agent.name.as_str(), agent.kind))
         .collect();
     assert_eq!(
         agents,
         [
-            (
-                "business_intelligence",
-                "Business Intelligence Agent",
-                AgentKind::Analysis
-            ),
-            (
-                "technical_implementation",
-                "Technical Implementation Agent",
-                AgentKind::Development
-            ),
-            (
-                "customer_service",
-                "Customer Service Agent",
-                AgentKind::Support
-            ),
-            (
-                "sales_marketing",
-                "Sales & Marketing Agent",
-                AgentKind::Business
-            ),
-            ("operations", "Operations Agent", AgentKind::Operations),
+            ("Business Intelligence Agent", AgentKind::Analysis),
+            ("Technical Implementation Agent", AgentKind::Development),
+            ("Customer Service Agent", AgentKind::Support),
+            ("Sales & Marketing Agent", AgentKind::Business),
+            ("Operations Agent", AgentKind::Operations),
         ]
     );
     let (first, _) = &import.agents[0];
@@ -220,14 +204,15 @@ theme: dark
 ",
     );
     assert_eq!(errors(&import), []);
-    insta::assert_snapshot!(format!(
+    let told = format!(
         "{:#}",
         serde_json::json!({
             "agents": import.agents.iter().map(|(agent, _)| agent).collect::<Vec<_>>(),
             "workflows": import.workflows.iter().map(|(workflow, _)| workflow).collect::<Vec<_>>(),
             "notes": import.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
-    ));
+    );
+    insta::assert_snapshot!(told);
 }
 
 #[test]

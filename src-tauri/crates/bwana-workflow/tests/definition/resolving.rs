@@ -84,7 +84,7 @@ steps:
 fn every_default_is_filled_in() {
     let resolved = resolved(WORKFLOW, |_| {}, &ResolveOptions::default()).unwrap();
     let definition = serde_json::to_value(&resolved.definition).unwrap();
-    insta::assert_snapshot!(format!(
+    let told = format!(
         "{:#}",
         json!({
             "limits": definition["limits"],
@@ -93,7 +93,8 @@ fn every_default_is_filled_in() {
             "agent tools": definition["agents"]["operations"]["tools"],
             "notes": resolved.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
-    ));
+    );
+    insta::assert_snapshot!(told);
     let bytes = resolved.definition.to_bytes();
     let again: bwana_types::definition::Definition = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(again, resolved.definition);
