@@ -72,33 +72,16 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
             Ok(Ends::Done)
         }
         Runs::Events { id, from, follow } => events(host, out, id, *from, *follow).await,
-        Runs::Resume { id, approve } => {
-            let door = Door::owner(host).await?;
-            let approve = approval(*approve);
-            let started = door
-                .call::<RunResume>(ResumeRequest {
-                    run: id.clone(),
-                    approve,
-                })
-                .await;
-            to_the_end(door, out, started).await
-        }
+        Runs::Resume { id, approve } => resume(host, out, id, *approve).await,
         Runs::Pause { id } => steered(out, &once::<RunPause>(host, by(id)).await?),
         Runs::Cancel { id } => steered(out, &once::<RunCancel>(host, by(id)).await?),
         Runs::Fork { id, at, edit } => {
-            let edit = edit.as_deref().map(read_edit).transpose()?;
-            steered(
-                out,
-                &once::<RunFork>(
-                    host,
-                    ForkRequest {
-                        run: id.clone(),
-                        at: *at,
-                        edit,
-                    },
-                )
-                .await?,
-            )
+            let request = ForkRequest {
+                run: id.clone(),
+                at: *at,
+                edit: edit.as_deref().map(read_edit).transpose()?,
+            };
+            steered(out, &once::<RunFork>(host, request).await?)
         }
         Runs::Replay { id } => {
             let report = once::<RunReplay>(host, by(id)).await?;
@@ -121,10 +104,26 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
             Ok(Ends::Done)
         }
         Runs::Import { file } => {
+            // The owner may stand in another folder.
             let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             steered(out, &once::<RunImport>(host, ImportRequest { file }).await?)
         }
     }
+}
+
+async fn resume(
+    host: &HostOptions,
+    out: &Out,
+    id: &str,
+    approve: Approve,
+) -> Result<Ends, ApiError> {
+    let request = ResumeRequest {
+        run: id.to_owned(),
+        approve: approval(approve),
+    };
+    let door = Door::owner(host).await?;
+    let started = door.call::<RunResume>(request).await;
+    to_the_end(door, out, started).await
 }
 
 #[expect(
