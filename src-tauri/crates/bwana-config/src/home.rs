@@ -60,7 +60,7 @@ mod tests {
             let found = env.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| OsString::from(value))
         };
-        let home = resolve_home(flag.map(Path::new), look_up, Path::new("/work"));
+        let home = resolve_home(flag.map(Path::new), look_up, Path::new("/here"));
         assert_eq!(home.ok(), expected.map(PathBuf::from));
     }
 
@@ -69,12 +69,12 @@ mod tests {
         let all = [
             ("BWANA_HOME", "/var/b"),
             ("XDG_DATA_HOME", "/x"),
-            ("HOME", "/home/a"),
+            ("HOME", "/h/a"),
         ];
         check(Some("/flag"), &all, Some("/flag"));
         check(None, &all, Some("/var/b"));
         check(None, &all[1..], Some("/x/bwana"));
-        check(None, &all[2..], Some("/home/a/.local/share/bwana"));
+        check(None, &all[2..], Some("/h/a/.local/share/bwana"));
         check(None, &[], None);
     }
 
@@ -85,7 +85,7 @@ mod tests {
             &[("BWANA_HOME", ""), ("HOME", "/h")],
             Some("/h/.local/share/bwana"),
         );
-        check(Some("here"), &[], Some("/work/here"));
+        check(Some("data"), &[], Some("/here/data"));
         check(
             None,
             &[("XDG_DATA_HOME", "rel"), ("HOME", "/h")],
