@@ -118,23 +118,16 @@ impl Walk<'_> {
             return None;
         }
         if let Some(reference) = map.get("$ref") {
-            let annotated = map.keys().all(|key| {
-                key == "$ref"
-                    || key == "description"
-                    || ["$defs", "definitions"].contains(&key.as_str())
-                    || ANNOTATIONS.contains(&key.as_str())
-            });
             resolve(schema, self.root)?;
-            return annotated.then(|| json!({ "$ref": reference }));
+            let alone = stands_alone(map, &["$ref", "$defs", "definitions"]);
+            return alone.then(|| json!({ "$ref": reference }));
         }
         if let Some([only]) = map
             .get("allOf")
             .and_then(Value::as_array)
             .map(Vec::as_slice)
         {
-            let alone = map.keys().all(|key| {
-                key == "allOf" || key == "description" || ANNOTATIONS.contains(&key.as_str())
-            });
+            let alone = stands_alone(map, &["allOf"]);
             return if alone {
                 self.schema(only, depth)
             } else {
@@ -150,13 +143,10 @@ impl Walk<'_> {
                     out.insert(key.clone(), self.schema(value, depth + 1)?);
                 }
                 "anyOf" | "oneOf" => {
-                    let branches = value.as_array()?.iter();
-                    let branches: Option<Vec<Value>> =
-                        branches.map(|branch| self.schema(branch, depth)).collect();
-                    if out
-                        .insert(String::from("anyOf"), Value::Array(branches?))
-                        .is_some()
-                    {
+                    let branches = self.branches(value, depth)?;
+                    let before = out.insert(String::from("anyOf"), branches);
+                    // Both at once say more than either.
+                    if before.is_some() {
                         return None;
                     }
                 }
@@ -186,6 +176,11 @@ impl Walk<'_> {
         infer_type(&mut out)?;
         describe(&mut out, &told);
         Some(Value::Object(out))
+    }
+
+    fn branches(&mut self, branches: &Value, depth: usize) -> Option<Value> {
+        let branches = branches.as_array()?.iter();
+        branches.map(|branch| self.schema(branch, depth)).collect()
     }
 
     fn object(
@@ -326,6 +321,13 @@ fn fits(branch: &Value, root: &Value, value: &Value) -> bool {
         (Value::Array(_), None) => branch.get("items").is_some(),
         _ => false,
     }
+}
+
+/// Whether nothing in `map` but `keys` constrains.
+fn stands_alone(map: &Map<String, Value>, keys: &[&str]) -> bool {
+    map.keys()
+        .map(String::as_str)
+        .all(|key| keys.contains(&key) || key == "description" || ANNOTATIONS.contains(&key))
 }
 
 fn is_object(map: &Map<String, Value>) -> bool {
