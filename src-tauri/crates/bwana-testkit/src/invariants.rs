@@ -11,7 +11,7 @@ mod steps;
 use std::sync::Arc;
 
 use bwana_types::definition::Definition;
-use bwana_types::entry::{Body, Entry, Seq, TaskOpened};
+use bwana_types::entry::{Body, CallIntended, CallRetried, Entry, Seq, TaskOpened};
 use bwana_types::status::StopReason;
 use bwana_types::task::Ask;
 use bwana_types::time::Timestamp;
@@ -43,6 +43,19 @@ enum Phase {
     Paused,
     Stopping,
     Ended,
+}
+
+impl Phase {
+    fn after(self, body: &Body) -> Self {
+        match body {
+            Body::RunCreated(_) | Body::RunResumed(_) => Self::Running,
+            Body::BudgetExhausted(_) => Self::Exhausted,
+            Body::RunPaused(_) => Self::Paused,
+            Body::RunStopping(_) => Self::Stopping,
+            Body::RunEnded(_) => Self::Ended,
+            _ => self,
+        }
+    }
 }
 
 type Verdict = Result<(), String>;
@@ -108,11 +121,17 @@ impl Checker {
         );
         must!(entry.at >= self.at, "time runs backwards from {}", self.at);
         self.judge_phase(&entry.body)?;
+        self.judge_body(entry)?;
+        self.phase = self.phase.after(&entry.body);
+        Ok(())
+    }
+
+    /// What the rules of its kind say; the order of kinds has been judged.
+    fn judge_body(&mut self, entry: &Entry) -> Verdict {
         let path = &*entry.path;
         match &entry.body {
             Body::RunCreated(created) => {
                 self.books.limit_run(created.limits);
-                self.phase = Phase::Running;
                 Ok(())
             }
             Body::StepStarted(_) => self.steps.started(path, &self.people),
@@ -121,19 +140,8 @@ impl Checker {
             Body::MessagePosted(posted) => {
                 self.steps.posted(path, entry.seq, posted, &mut self.calls)
             }
-            Body::CallIntended(intended) => {
-                let step = self.steps.open(path)?;
-                self.calls
-                    .intended(entry, intended, &self.people, &self.definition)?;
-                self.books
-                    .hold(entry.seq, &step, intended.reserve, &self.steps.defs)
-            }
-            Body::CallRetried(retried) => {
-                let from = self.calls.retried(entry.at, retried)?;
-                let step = self.steps.open(&from)?;
-                self.books
-                    .hold(retried.call, &step, retried.reserve, &self.steps.defs)
-            }
+            Body::CallIntended(intended) => self.call_intended(entry, intended),
+            Body::CallRetried(retried) => self.call_retried(entry, retried),
             Body::CallFinished(finished) => {
                 let (usage, cost) = self.calls.finished(entry.seq, finished)?;
                 self.books.settle(finished.call, usage, cost);
@@ -157,28 +165,20 @@ impl Checker {
             Body::ToolAssessed(assessed) => self.people.assessed(assessed, &self.calls),
             Body::TaskOpened(opened) => self.task_opened(entry, opened),
             Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls),
-            Body::NoProgressNoticed(_) | Body::ArtifactWritten(_) => Ok(()),
-            Body::BudgetExhausted(_) => {
-                self.phase = Phase::Exhausted;
-                Ok(())
-            }
             Body::BudgetRaised(raised) => {
                 self.books.raise(path, raised.limits);
                 Ok(())
             }
-            Body::RunPaused(_) => {
-                self.phase = Phase::Paused;
-                Ok(())
-            }
             Body::RunResumed(_) => {
-                self.phase = Phase::Running;
                 self.calls.resumed(entry.at);
                 Ok(())
             }
-            Body::RunStopping(_) => {
-                self.phase = Phase::Stopping;
-                Ok(())
-            }
+            // Only their place in the order is ruled.
+            Body::NoProgressNoticed(_)
+            | Body::ArtifactWritten(_)
+            | Body::BudgetExhausted(_)
+            | Body::RunPaused(_)
+            | Body::RunStopping(_) => Ok(()),
             Body::RunEnded(ended) => self.ended(&ended.reason),
             Body::RunForked(_) | Body::Edited(_) => {
                 Err(String::from("forks are checked by tests of their own"))
@@ -221,13 +221,28 @@ impl Checker {
         Ok(())
     }
 
+    fn call_intended(&mut self, entry: &Entry, intended: &CallIntended) -> Verdict {
+        let step = self.steps.open(&entry.path)?;
+        self.calls
+            .intended(entry, intended, &self.people, &self.definition)?;
+        self.books
+            .hold(entry.seq, &step, intended.reserve, &self.steps.defs)
+    }
+
+    fn call_retried(&mut self, entry: &Entry, retried: &CallRetried) -> Verdict {
+        let from = self.calls.retried(entry.at, retried)?;
+        let step = self.steps.open(&from)?;
+        self.books
+            .hold(retried.call, &step, retried.reserve, &self.steps.defs)
+    }
+
     fn task_opened(&mut self, entry: &Entry, opened: &TaskOpened) -> Verdict {
         let late = matches!(opened.ask, Ask::Plan { .. }) && self.steps.has_begun(&entry.path);
         must!(!late, "a plan is asked about after its step has begun");
         self.people.opened(entry, opened, &self.calls, &self.run)
     }
 
-    fn ended(&mut self, reason: &StopReason) -> Verdict {
+    fn ended(&self, reason: &StopReason) -> Verdict {
         let flying = self.calls.in_flight();
         must!(flying.is_empty(), "ended with calls in flight: {flying:?}");
         let moot = self.people.moot();
@@ -241,7 +256,6 @@ impl Checker {
                 "ended without stopping first"
             );
         }
-        self.phase = Phase::Ended;
         Ok(())
     }
 }

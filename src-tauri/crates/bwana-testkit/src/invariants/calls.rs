@@ -8,7 +8,7 @@ use bwana_types::definition::Definition;
 use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
     Call, CallFailed, CallFinished, CallIntended, CallInterrupted, CallResult, CallRetried,
-    CallUncertain, Entry, MessagePosted, Purpose, Seq,
+    CallUncertain, Entry, MessagePosted, ModelCall, Purpose, Seq, ToolCallRef,
 };
 use bwana_types::hash::Hash;
 use bwana_types::message::{Part, ToolCall, Usage};
@@ -117,24 +117,7 @@ impl Calls {
         match &intended.call {
             Call::Model(model) => {
                 must!(intended.effect == EffectClass::Paid, "a model call is paid");
-                let agent = definition.agents.get(&model.agent);
-                let models = agent.map_or(&[][..], |agent| &agent.models);
-                let known = models
-                    .iter()
-                    .any(|one| one.provider == model.provider && one.model == model.model);
-                must!(
-                    known,
-                    "{} does not use {}/{}",
-                    model.agent,
-                    model.provider,
-                    model.model
-                );
-                let beside = self.by_seq.iter().find(|(_, one)| {
-                    one.path == entry.path
-                        && matches!(one.call, Call::Model(_))
-                        && !matches!(one.status, Status::Finished | Status::Failed)
-                });
-                must!(beside.is_none(), "a second model call beside {beside:?}");
+                self.model_intended(&entry.path, model, definition)?;
             }
             Call::Tool(tool) => {
                 let spec = definition.tools.get(&tool.tool);
@@ -144,37 +127,10 @@ impl Calls {
                     tool.tool,
                     intended.effect
                 );
-                let wish = self.wish(tool.model_call, tool.index)?;
-                must!(
-                    *wish.name == *tool.tool,
-                    "the model asked for {}",
-                    wish.name
-                );
-                must!(
-                    self.path(tool.model_call) == Some(&*entry.path),
-                    "it belongs to another turn"
-                );
-                must!(
-                    self.slots.insert((tool.model_call, tool.index)),
-                    "the same tool call is intended twice"
-                );
-                must!(
-                    people.allowed(tool.model_call, tool.index),
-                    "nobody allowed it"
-                );
+                self.tool_intended(&entry.path, tool, people)?;
             }
         }
-        let keyed = matches!(
-            intended.effect,
-            EffectClass::Keyed | EffectClass::AtMostOnce
-        );
-        must!(
-            intended.key.is_some() == keyed,
-            "a key exactly where it is needed"
-        );
-        if let Some(key) = intended.key {
-            must!(self.keys.insert(key), "the key of another call");
-        }
+        self.keyed(intended)?;
         let one = One {
             path: Arc::clone(&entry.path),
             call: intended.call.clone(),
@@ -185,6 +141,68 @@ impl Calls {
             posted: false,
         };
         self.by_seq.insert(entry.seq, one);
+        Ok(())
+    }
+
+    /// One model call at a time in a step, on a model its agent has.
+    fn model_intended(&self, path: &str, model: &ModelCall, definition: &Definition) -> Verdict {
+        let agent = definition.agents.get(&model.agent);
+        let models = agent.map_or(&[][..], |agent| &agent.models);
+        let known = models
+            .iter()
+            .any(|one| one.provider == model.provider && one.model == model.model);
+        must!(
+            known,
+            "{} does not use {}/{}",
+            model.agent,
+            model.provider,
+            model.model
+        );
+        let beside = self.by_seq.iter().find(|(_, one)| {
+            *one.path == *path
+                && matches!(one.call, Call::Model(_))
+                && !matches!(one.status, Status::Finished | Status::Failed)
+        });
+        must!(beside.is_none(), "a second model call beside {beside:?}");
+        Ok(())
+    }
+
+    /// A tool call is one the model asked for in this turn, once, with leave.
+    fn tool_intended(&mut self, path: &str, tool: &ToolCallRef, people: &People) -> Verdict {
+        let wish = self.wish(tool.model_call, tool.index)?;
+        must!(
+            *wish.name == *tool.tool,
+            "the model asked for {}",
+            wish.name
+        );
+        must!(
+            self.path(tool.model_call) == Some(path),
+            "it belongs to another turn"
+        );
+        must!(
+            self.slots.insert((tool.model_call, tool.index)),
+            "the same tool call is intended twice"
+        );
+        must!(
+            people.allowed(tool.model_call, tool.index),
+            "nobody allowed it"
+        );
+        Ok(())
+    }
+
+    /// What must not be done twice has a key of its own; nothing else has one.
+    fn keyed(&mut self, intended: &CallIntended) -> Verdict {
+        let needs_key = matches!(
+            intended.effect,
+            EffectClass::Keyed | EffectClass::AtMostOnce
+        );
+        must!(
+            intended.key.is_some() == needs_key,
+            "a key exactly where it is needed"
+        );
+        if let Some(key) = intended.key {
+            must!(self.keys.insert(key), "the key of another call");
+        }
         Ok(())
     }
 
