@@ -14,8 +14,8 @@ use crate::ledger::{Books, Day};
 use crate::runs::{self, RunRow};
 use crate::writer::{POS_FLOOR, Tx};
 
-/// Free pages given back to the file system after a deletion, at most: a page is 4 KiB.
-const VACUUM_PAGES_MAX: u32 = 4_096;
+/// Gives free pages back to the file system, 4,096 at most: 16 MiB, so that a deletion stays short.
+const GIVE_PAGES_BACK: &str = "PRAGMA incremental_vacuum(4096)";
 
 /// Computes a run's tasks, artifacts, ledger and phase anew from its journal, and its row from what the engine says.
 /// `zone` is the time zone whose days the ledger counts.
@@ -105,7 +105,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, run: RunId) -> Result<()> {
         blobs::delete_unused(db, blob_no)?;
     }
     tx.memory.forget();
-    db.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES_MAX})"))?;
+    db.execute_batch(GIVE_PAGES_BACK)?;
     changes::record(db, "runs", &run.to_string(), Op::Delete)
 }
 
