@@ -9,8 +9,9 @@ use bwana_agent::turn::{Done, Item, Reply, Said, SlotState, Turn};
 use bwana_agent::{chat::Selecting, progress};
 use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
-    Assessment, Body, BudgetRaised, Edit, Edited, Entry, MessagePosted, NoProgressNoticed,
-    RunForked, Seq, SpeakerChosen, StepFinished, TaskDecided, TaskOpened, ToolAssessed,
+    ArtifactWritten, Assessment, Body, BudgetRaised, Edit, Edited, Entry, MessagePosted,
+    NoProgressNoticed, RunForked, Seq, SpeakerChosen, StepFinished, TaskDecided, TaskOpened,
+    ToolAssessed,
 };
 use bwana_types::hash::Hash;
 use bwana_types::message::Part;
@@ -36,12 +37,7 @@ pub fn apply(state: &mut RunState, entry: &Entry) {
     match &entry.body {
         Body::RunCreated(_) => {}
         Body::RunForked(forked) => run_forked(state, forked),
-        Body::StepStarted(_) => with(state, place, |state, place| {
-            let now = state.now;
-            let step = place.step_mut(state);
-            step.phase = StepPhase::Running;
-            step.started_at = Some(now);
-        }),
+        Body::StepStarted(_) => with(state, place, step_started),
         Body::StepFinished(finished) => {
             with(state, place, |state, place| {
                 step_finished(state, place, finished)
@@ -78,10 +74,7 @@ pub fn apply(state: &mut RunState, entry: &Entry) {
         Body::TaskDecided(decided) => task_decided(state, decided, entry.seq),
         Body::BudgetExhausted(exhausted) => state.exhausted = Some(exhausted.clone()),
         Body::BudgetRaised(raised) => budget_raised(state, place, raised),
-        Body::ArtifactWritten(written) => {
-            state.artifacts.push(written.artifact.clone());
-            state.result_file = Some(written.artifact.clone());
-        }
+        Body::ArtifactWritten(written) => artifact_written(state, written),
         Body::Edited(edited) => edit(state, edited),
         Body::RunPaused(paused) => {
             state.phase = Phase::Paused(paused.reason.clone());
@@ -102,6 +95,13 @@ fn with(state: &mut RunState, place: Option<Place>, change: impl FnOnce(&mut Run
     if let Some(place) = place {
         change(state, &place);
     }
+}
+
+fn step_started(state: &mut RunState, place: &Place) {
+    let now = state.now;
+    let step = place.step_mut(state);
+    step.phase = StepPhase::Running;
+    step.started_at = Some(now);
 }
 
 fn step_finished(state: &mut RunState, place: &Place, finished: &StepFinished) {
@@ -344,6 +344,11 @@ fn after_decision(verdict: &Verdict, seq: Seq) -> SlotState {
         ),
         Verdict::GiveUp => done(String::from("Not done."), true),
     }
+}
+
+fn artifact_written(state: &mut RunState, written: &ArtifactWritten) {
+    state.artifacts.push(written.artifact.clone());
+    state.result_file = Some(written.artifact.clone());
 }
 
 fn budget_raised(state: &mut RunState, place: Option<Place>, raised: &BudgetRaised) {
