@@ -145,15 +145,9 @@ pub fn decide(state: &RunState, input: Input) -> Vec<Draft> {
                 },
             )]
         }
-        Input::Decided { task, verdict, by } => match state.tasks.get(&task) {
-            Some(open) if verdict.fits(open.ask.kind()) => {
-                vec![Draft::new(
-                    Arc::clone(&open.path),
-                    TaskDecided { task, verdict, by },
-                )]
-            }
-            _ => Vec::new(),
-        },
+        Input::Decided { task, verdict, by } => {
+            decided(state, task, verdict, by).into_iter().collect()
+        }
         Input::Control(control) => controlled(state, control).into_iter().collect(),
         Input::Recover => state
             .calls
@@ -168,38 +162,50 @@ pub fn decide(state: &RunState, input: Input) -> Vec<Draft> {
             };
             vec![Draft::new("", exhausted)]
         }
-        Input::ResultSaved(Ok(artifact)) => vec![Draft::new("", ArtifactWritten { artifact })],
-        Input::ResultSaved(Err(message)) => {
-            let error = RunError {
-                kind: None,
-                message,
-                path: String::new(),
-            };
-            vec![Draft::new(
-                "",
-                RunPaused {
-                    reason: StopReason::Failed { error },
-                },
-            )]
-        }
-        Input::Deadline if state.phase == Phase::Running && state.exhausted.is_none() => {
-            let limit = state.limits.elapsed_ms.unwrap_or_default();
-            vec![Draft::new(
-                "",
-                BudgetExhausted {
-                    limit: BudgetLimit::Elapsed,
-                    wanted: limit,
-                    left: 0,
-                },
-            )]
-        }
-        Input::Deadline => Vec::new(),
+        Input::ResultSaved(saved) => vec![result_saved(saved)],
+        Input::Deadline => deadline(state).into_iter().collect(),
         Input::GraceOver => state
             .calls
             .iter()
             .filter_map(|(seq, call)| give_up(state, *seq, call))
             .collect(),
     }
+}
+
+/// An answer to a question that is still open and of a kind that answers it.
+fn decided(state: &RunState, task: Seq, verdict: Verdict, by: DecidedBy) -> Option<Draft> {
+    let open = state.tasks.get(&task)?;
+    verdict
+        .fits(open.ask.kind())
+        .then(|| Draft::new(Arc::clone(&open.path), TaskDecided { task, verdict, by }))
+}
+
+/// A result that cannot be saved pauses the run: it is safe in the journal, and whoever resumes tries again.
+fn result_saved(saved: Result<Artifact, String>) -> Draft {
+    match saved {
+        Ok(artifact) => Draft::new("", ArtifactWritten { artifact }),
+        Err(message) => {
+            let error = RunError {
+                kind: None,
+                message,
+                path: String::new(),
+            };
+            let reason = StopReason::Failed { error };
+            Draft::new("", RunPaused { reason })
+        }
+    }
+}
+
+fn deadline(state: &RunState) -> Option<Draft> {
+    if state.phase != Phase::Running || state.exhausted.is_some() {
+        return None;
+    }
+    let exhausted = BudgetExhausted {
+        limit: BudgetLimit::Elapsed,
+        wanted: state.limits.elapsed_ms.unwrap_or_default(),
+        left: 0,
+    };
+    Some(Draft::new("", exhausted))
 }
 
 fn controlled(state: &RunState, control: Control) -> Option<Draft> {
