@@ -18,7 +18,7 @@ use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply, decid
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
-use crate::feed::{Feed, Watch};
+use crate::feed::{Feed, Standing, Watch};
 use crate::load;
 use crate::run::{Command, RunTask};
 use crate::view::{RunView, view};
@@ -198,24 +198,29 @@ impl Engine {
     /// # Errors
     /// If there is no such run, or its journal could not be written.
     pub async fn settle(&self, run: RunId) -> Result<RunView, ApiError> {
-        let feed = self.live().get(&run).map(|live| Arc::clone(&live.feed));
-        let Some(feed) = feed else {
+        let found = self
+            .live()
+            .get(&run)
+            .map(|live| (Arc::clone(&live.feed), live.task.is_finished()));
+        let Some((feed, over)) = found else {
             return view(&self.shared.store, run);
         };
         let mut standing = feed.standing();
-        let found = standing
-            .wait_for(|standing| standing.still)
+        let still = |standing: &Standing| over || standing.still;
+        let Ok(standing) = standing
+            .wait_for(still)
             .await
-            .map(|standing| standing.clone());
-        let Ok(standing) = found else {
+            .map(|standing| standing.clone())
+        else {
             return view(&self.shared.store, run);
         };
         if let Some(failure) = standing.failure {
             return Err(failure);
         }
         match standing.view {
-            Some(view) => Ok((*view).clone()),
-            None => view(&self.shared.store, run),
+            // What a task that is over said last may no longer be so: a decision after the end is none of its business.
+            Some(view) if !over => Ok((*view).clone()),
+            _ => view(&self.shared.store, run),
         }
     }
 

@@ -187,7 +187,11 @@ impl RunTask {
         }
     }
 
-    /// Obligations that need no waiting: judging a tool call, saving the result.
+    fn is_flying(&self, call: Seq) -> bool {
+        self.flying.keys().any(|(seq, _)| *seq == call)
+    }
+
+    /// Obligations that need no waiting: judging a tool call, saving the result, letting go what never began.
     fn at_once(&self) -> Option<Input> {
         outstanding(&self.state)
             .into_iter()
@@ -215,6 +219,11 @@ impl RunTask {
                 Obligation::SaveResult => {
                     Some(Input::ResultSaved(report::save(&self.shared, &self.state)))
                 }
+                // Intended and unwanted within one batch, as in the branch of a race that is lost by what else it says.
+                Obligation::Abandon { call } if !self.is_flying(call) => Some(Input::CallDone {
+                    call,
+                    done: CallDone::NeverStarted,
+                }),
                 Obligation::Perform { .. }
                 | Obligation::RetryAt { .. }
                 | Obligation::Deadline { .. }

@@ -133,7 +133,7 @@ async fn a_fork_with_an_edit_goes_on_from_there_when_it_is_resumed() {
     app.close().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_nobody_works_on_is_paused_and_raised_without_being_started() {
     let home = Home::new();
     let app = home.open(Mode::Drive);
@@ -162,7 +162,7 @@ async fn a_run_that_nobody_works_on_is_paused_and_raised_without_being_started()
     app.close().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_owner_takes_over_what_was_left_unfinished() {
     let home = Home::new();
     let app = home.open(Mode::Drive);

@@ -49,19 +49,19 @@ fn stopping(state: &RunState, reason: &StopReason) -> Option<Draft> {
     if let Some(draft) = ask_about_uncertain(state) {
         return Some(draft);
     }
+    Some(end(state, reason.clone()))
+}
+
+/// The end, once every question that nobody needs an answer to any more is closed.
+fn end(state: &RunState, reason: StopReason) -> Draft {
     let moot = state
         .tasks
         .iter()
         .find(|(_, task)| task.ask.kind() != TaskKind::Uncertain);
-    if let Some((seq, task)) = moot {
-        return Some(close(*seq, task, "the run has ended"));
+    match moot {
+        Some((seq, task)) => close(*seq, task, "the run has ended"),
+        None => Draft::new("", RunEnded { reason }),
     }
-    Some(Draft::new(
-        "",
-        RunEnded {
-            reason: reason.clone(),
-        },
-    ))
 }
 
 /// A question nobody needs an answer to any more.
@@ -149,14 +149,7 @@ fn running(state: &RunState) -> Option<Draft> {
         .values()
         .any(|call| call.status == CallStatus::InFlight);
     let saved = state.result_file.is_some();
-    (saved && !in_flight).then(|| {
-        Draft::new(
-            "",
-            RunEnded {
-                reason: StopReason::Completed,
-            },
-        )
-    })
+    (saved && !in_flight).then(|| end(state, StopReason::Completed))
 }
 
 /// A call that waiting cannot help. In a race the branch is out; anywhere else the run stands still, resumable.
@@ -662,10 +655,7 @@ fn model_input_hash(state: &RunState, path: &str, call: &ModelCall) -> Hash {
 
 /// One question a provider; while it is open, calls to that provider wait.
 pub(super) fn ask_price(state: &RunState, path: Arc<str>, model: &ModelRef) -> Option<Draft> {
-    let open = state.tasks.values().any(
-        |task| matches!(&task.ask, Ask::Price { provider, .. } if *provider == model.provider),
-    );
-    if open {
+    if state.asks_price_of(&model.provider) {
         return None;
     }
     let ask = Ask::Price {

@@ -90,6 +90,8 @@ pub enum CallDone {
     ToolUncertain {
         why: String,
     },
+    /// Nobody wanted it any more before it began, so nothing happened and nothing was spent.
+    NeverStarted,
     /// It was let go; `partial` is what had been said until then.
     Cancelled {
         partial: Option<Arc<str>>,
@@ -232,7 +234,7 @@ fn controlled(state: &RunState, control: Control) -> Option<Draft> {
 
 fn call_done(state: &RunState, seq: Seq, call: &CallState, done: CallDone) -> Draft {
     let path = Arc::clone(&call.path);
-    let tool_failed = |class, message| CallFailed {
+    let failed = |class, message| CallFailed {
         call: seq,
         error: CallError {
             class,
@@ -270,13 +272,17 @@ fn call_done(state: &RunState, seq: Seq, call: &CallState, done: CallDone) -> Dr
             } else {
                 CallErrorClass::Tool
             };
-            Draft::new(path, tool_failed(class, message))
+            Draft::new(path, failed(class, message))
         }
         // Only an effect that must not happen twice needs a person; anything else may simply be tried by the agent again.
         CallDone::ToolUncertain { why } if call.effect == EffectClass::AtMostOnce => {
             Draft::new(path, CallUncertain { call: seq, why })
         }
-        CallDone::ToolUncertain { why } => Draft::new(path, tool_failed(CallErrorClass::Tool, why)),
+        CallDone::ToolUncertain { why } => Draft::new(path, failed(CallErrorClass::Tool, why)),
+        CallDone::NeverStarted => Draft::new(
+            path,
+            failed(CallErrorClass::Cancelled, String::from("cancelled")),
+        ),
         CallDone::Cancelled { partial } => cancelled(state, seq, call, partial),
     }
 }
@@ -405,14 +411,31 @@ fn next_attempt(
     }
 }
 
+/// The model that the next attempt of a call uses: the same one, or the next of its chain.
+pub(super) fn next_model<'a>(state: &'a RunState, call: &CallState) -> Option<&'a ModelRef> {
+    let Call::Model(wanted) = &call.call else {
+        return None;
+    };
+    let on = matches!(
+        call.status,
+        CallStatus::RetryAt {
+            next_model: true,
+            ..
+        }
+    );
+    let models = &state.definition.agents.get(&wanted.agent)?.models;
+    models
+        .get(call.model_index + usize::from(on))
+        .or_else(|| models.first())
+}
+
 /// The next attempt of a call, if the budget allows it.
 pub(super) fn retry(state: &RunState, seq: Seq) -> Option<Draft> {
     let call = state.calls.get(&seq)?;
-    let next_model = match call.status {
-        CallStatus::RetryAt { next_model, .. } => next_model,
-        CallStatus::Lost => false,
+    match call.status {
+        CallStatus::RetryAt { .. } | CallStatus::Lost => {}
         CallStatus::InFlight | CallStatus::Stalled { .. } | CallStatus::Uncertain => return None,
-    };
+    }
     if state.phase != Phase::Running || state.exhausted.is_some() {
         return None;
     }
@@ -431,10 +454,7 @@ pub(super) fn retry(state: &RunState, seq: Seq) -> Option<Draft> {
             Some(exhausted) => Draft::new(path, exhausted),
         });
     };
-    let models = &state.definition.agents.get(&wanted.agent)?.models;
-    let model = models
-        .get(call.model_index + usize::from(next_model))
-        .or_else(|| models.first())?;
+    let model = next_model(state, call)?;
     let bytes = call.prompt_tokens * BYTES_PER_TOKEN;
     match afford_model(state, &place, model, bytes, wanted.max_output_tokens) {
         Affordable::Yes { reserve, .. } => Some(Draft::new(

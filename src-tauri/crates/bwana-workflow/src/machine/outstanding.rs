@@ -51,7 +51,9 @@ pub fn outstanding(state: &RunState) -> Vec<Obligation> {
                 call: *seq,
                 attempt: call.attempt,
             }),
-            CallStatus::RetryAt { at, .. } if running && !is_unwanted(state, &call.path) => {
+            CallStatus::RetryAt { at, .. }
+                if running && !is_unwanted(state, &call.path) && !state.waits_for_price(call) =>
+            {
                 obligations.push(Obligation::RetryAt { call: *seq, at })
             }
             CallStatus::RetryAt { .. }
@@ -126,5 +128,5 @@ fn is_unwanted(state: &RunState, path: &str) -> bool {
     if matches!(&state.phase, Phase::Stopping(StopReason::Cancelled { .. })) {
         return true;
     }
-    !Place::find(&state.definition, path).is_some_and(|place| place.is_open(state))
+    !state.is_wanted(path)
 }

@@ -19,6 +19,8 @@ use bwana_types::status::{RunError, RunStatus, StopReason};
 use bwana_types::task::Ask;
 use bwana_types::time::Timestamp;
 
+use super::decide::next_model;
+use super::place::Place;
 use super::prompt::Prompt;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -236,8 +238,27 @@ impl RunState {
         !self.tasks.is_empty()
             && self.calls.values().all(|call| match call.status {
                 CallStatus::Uncertain | CallStatus::Stalled { .. } => true,
-                CallStatus::InFlight | CallStatus::RetryAt { .. } | CallStatus::Lost => false,
+                CallStatus::InFlight => false,
+                CallStatus::RetryAt { .. } | CallStatus::Lost => {
+                    !self.is_wanted(&call.path) || self.waits_for_price(call)
+                }
             })
+    }
+
+    /// Whether the step at `path` is still open, so that something may come of a call there.
+    pub(super) fn is_wanted(&self, path: &str) -> bool {
+        Place::find(&self.definition, path).is_some_and(|place| place.is_open(self))
+    }
+
+    /// Whether a person is being asked to accept that the price of `provider` is unknown.
+    pub(super) fn asks_price_of(&self, provider: &str) -> bool {
+        let asks = |task: &OpenTask| matches!(&task.ask, Ask::Price { provider: asked, .. } if asked == provider);
+        self.tasks.values().any(asks)
+    }
+
+    /// Whether the next attempt of `call` waits for a person's word on a price.
+    pub(super) fn waits_for_price(&self, call: &CallState) -> bool {
+        next_model(self, call).is_some_and(|model| self.asks_price_of(&model.provider))
     }
 
     pub fn is_ended(&self) -> bool {
