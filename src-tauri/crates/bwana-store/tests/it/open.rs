@@ -8,6 +8,8 @@ use bwana_types::error::{ApiError, ErrorCode};
 
 use crate::common::{Home, append, behind, block_on, message, new_run, run_id, wait_until};
 
+const PAGE_BYTES: usize = 4_096;
+
 /// A home with one run of two entries, closed properly.
 fn closed() -> Home {
     let home = Home::new();
@@ -178,12 +180,12 @@ fn a_file_that_is_no_database_is_said_to_be_damaged_and_left_alone() {
 fn a_file_that_is_cut_or_overwritten_is_said_to_be_damaged() {
     let home = closed();
     let whole = fs::read(database(&home)).unwrap();
-    for keep in [100, 4_096, whole.len() / 2] {
+    for keep in [100, PAGE_BYTES, whole.len() / 2] {
         fs::write(database(&home), &whole[..keep]).unwrap();
         check_damaged(&home, &format!("cut to {keep} of {}", whole.len()));
     }
     let mut wiped = whole;
-    for byte in wiped.iter_mut().skip(4_096) {
+    for byte in wiped.iter_mut().skip(PAGE_BYTES) {
         *byte = 0xa5;
     }
     fs::write(database(&home), wiped).unwrap();
@@ -196,13 +198,18 @@ fn damage_that_opening_does_not_meet_is_found_in_the_background() {
     let store = home.owner();
     block_on(async {
         store.create_run(new_run(run_id(1), "x")).await.unwrap();
-        let many = (0..200).map(|n| message(&format!("{n} {}", "text ".repeat(100))));
+        let many = (0..200).map(|n| message(&format!("number {n}: {}", "text ".repeat(100))));
         store.append(append(run_id(1), 1, many)).await.unwrap();
         store.close().await.unwrap();
     });
     let mut content = fs::read(database(&home)).unwrap();
-    let last = content.len() - 4_096;
-    content[last..].fill(0xa5);
+    // Opening reads the ends of the journal, so the damage is in the middle of it: the page an entry there stands on.
+    let needle = b"number 100: text";
+    let found = content
+        .windows(needle.len())
+        .position(|window| window == needle);
+    let page = found.unwrap() / PAGE_BYTES * PAGE_BYTES;
+    content[page..page + PAGE_BYTES].fill(0xa5);
     fs::write(database(&home), content).unwrap();
     home.clock.advance_ms(8 * 24 * 60 * 60 * 1_000);
     let store = home.owner();
