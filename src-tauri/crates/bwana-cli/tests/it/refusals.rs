@@ -70,7 +70,7 @@ fn a_step_that_cannot_be_reached() {
             )
         },
         "definition.invalid",
-        "can never finish",
+        "can never be reached: those before it take at least 1 turn, and the workflow's limit is 1; raise `limits.turns` to at least 2",
     );
 }
 
@@ -155,8 +155,8 @@ fn names_that_do_not_exist_come_with_the_nearest_one() {
         stage.run("run business_setup --input x --model nere/x --json"),
         2,
         "provider.unknown",
-        "nere",
-        "`near`",
+        "there is no provider called 'nere'",
+        "Did you mean `near`?",
     );
     check(
         stage.run("models pull smollm --json --yes"),
@@ -197,7 +197,7 @@ fn without_any_model_the_way_to_one_is_said() {
         output,
         2,
         "provider.no_model",
-        "no model to work with",
+        "there is no model to work with: no provider",
         "bwana models pull",
     );
 }

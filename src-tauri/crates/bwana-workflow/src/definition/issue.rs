@@ -77,6 +77,10 @@ impl Issue {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+
+    fn is_about_the_whole(&self) -> bool {
+        self.document <= 1 && self.line.is_none() && self.path.is_empty()
+    }
 }
 
 impl fmt::Display for Issue {
@@ -163,10 +167,32 @@ impl fmt::Display for DefinitionError {
 impl std::error::Error for DefinitionError {}
 
 impl From<DefinitionError> for ApiError {
+    /// A single problem of no place in particular, like a model nobody has, is two sentences: what, and what next.
     fn from(error: DefinitionError) -> Self {
         let details = serde_json::json!({ "issues": error.issues });
-        ApiError::new(error.code, error.to_string()).with_details(details)
+        let api = match error.errors().collect::<Vec<_>>().as_slice() {
+            [only] if only.is_about_the_whole() && !only.hint.is_empty() => {
+                ApiError::new(error.code, only.reason.clone()).with_hint(sentence(&only.hint))
+            }
+            _ => ApiError::new(error.code, error.to_string()),
+        };
+        api.with_details(details)
     }
+}
+
+/// A hint, which stands behind a semicolon, as a sentence of its own.
+fn sentence(hint: &str) -> String {
+    let mut rest = hint.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    let end = if hint.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    first
+        .chain(rest.as_str().chars())
+        .chain(end.chars())
+        .collect()
 }
 
 /// A place inside a document.

@@ -20,6 +20,8 @@ use super::issue::{DefinitionError, Issue, Path, quotable};
 use super::slug::sibling_ids;
 use super::validate::{Known, grammar_subset, validate_workflow};
 
+/// What an agent's file says when any model will do.
+const DEFAULT_MODEL: &str = "default";
 /// Output tokens of a call when nothing else is said.
 const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 2_048;
 /// The same for small models, which lose the thread in long answers and need minutes for them on a laptop.
@@ -203,21 +205,34 @@ impl Resolver<'_> {
                 Err(error) => failures.push((choice, error)),
             }
         }
+        let has_none = models.is_empty();
         for (choice, error) in failures {
+            // What the person chose for everybody is no mistake of an agent's file, and is said once for all of them.
+            if has_none && (self.options.model.is_some() || choice == DEFAULT_MODEL) {
+                let issue = Issue::error(Path::root(), error.message);
+                self.say_once(issue.code(error.code).hint(error.hint));
+                continue;
+            }
             let reason = format!(
                 "{} cannot use the model '{}': {}",
                 file.name,
                 quotable(choice),
                 error.message
             );
-            let issue = if models.is_empty() {
+            let issue = if has_none {
                 Issue::error(path.clone(), reason).code(error.code)
             } else {
                 Issue::warning(path.clone(), reason)
             };
             self.issues.push(issue.hint(error.hint));
         }
-        (!models.is_empty()).then_some(models)
+        (!has_none).then_some(models)
+    }
+
+    fn say_once(&mut self, issue: Issue) {
+        if !self.issues.contains(&issue) {
+            self.issues.push(issue);
+        }
     }
 
     fn steps(&self, entries: &[StepEntry], around: Option<Around<'_>>) -> Vec<StepDef> {

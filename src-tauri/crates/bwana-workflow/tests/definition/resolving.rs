@@ -160,6 +160,21 @@ fn a_fallback_chain_keeps_what_can_be_had_and_tells_the_rest() {
     .unwrap_err();
     assert_eq!(error.code, ErrorCode::ProviderUnknown);
     assert_eq!(error.errors().count(), 2);
+    assert!(error.to_string().contains("agents[0]"), "{error}");
+}
+
+#[test]
+fn a_model_chosen_for_everybody_that_cannot_be_had_is_said_once() {
+    let options = ResolveOptions {
+        model: Some(String::from("openai/x")),
+        ..ResolveOptions::default()
+    };
+    let error = resolved(WORKFLOW, |_| {}, &options).unwrap_err();
+    assert_eq!(error.errors().count(), 1);
+    let error = ApiError::from(error);
+    assert_eq!(error.code, ErrorCode::ProviderUnknown);
+    assert_eq!(error.message, "there is no provider for openai/x");
+    assert_eq!(error.hint, ErrorCode::ProviderUnknown.hint());
 }
 
 #[test]

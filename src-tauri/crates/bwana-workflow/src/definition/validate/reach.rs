@@ -41,15 +41,18 @@ pub(super) fn check(
         if let Some((what, most, needed, used)) = exceeded(&workflow.limits, sum, before) {
             let reason = if used >= most {
                 format!(
-                    "this step can never be reached: those before it take at least {used} {what}, and the workflow's limit is {most}"
+                    "this step can never be reached: those before it take at least {}, and the workflow's limit is {most}",
+                    counted(used, what)
                 )
             } else if used > 0 {
                 format!(
-                    "this step can never finish: with those before it, it needs at least {needed} {what}, and the workflow's limit is {most}"
+                    "this step can never finish: with those before it, it needs at least {}, and the workflow's limit is {most}",
+                    counted(needed, what)
                 )
             } else {
                 format!(
-                    "this step can never finish: it needs at least {needed} {what}, and the workflow's limit is {most}"
+                    "this step can never finish: it needs at least {}, and the workflow's limit is {most}",
+                    counted(needed, what)
                 )
             };
             issues.push(Issue::error(at, reason).hint(format!(
@@ -60,6 +63,16 @@ pub(super) fn check(
         }
     }
     issues
+}
+
+/// `1 turn`, `2 turns`.
+fn counted(count: u64, what: &str) -> String {
+    let what = if count == 1 {
+        what.trim_end_matches('s')
+    } else {
+        what
+    };
+    format!("{count} {what}")
 }
 
 /// The step after one that never finishes.
