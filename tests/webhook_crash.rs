@@ -140,7 +140,7 @@ impl<'a> Case<'a> {
         let over = before.of_type("run_ended").count() == 1;
         if over {
             assert_eq!(sent, 1);
-        } else if self.is_in_doubt(&before) {
+        } else if is_in_doubt(&before) {
             self.settle_doubt(&before, sent);
         } else {
             self.bwana.run(self.resume()).expect_code(0);
@@ -152,21 +152,7 @@ impl<'a> Case<'a> {
         }
         let after = self.journal();
         after.must_continue(&before);
-        self.must_have_asked_once(&after);
-    }
-
-    /// Whether the message was intended and nobody wrote down what came of it.
-    fn is_in_doubt(&self, journal: &Journal) -> bool {
-        let sends = journal
-            .of_type("call_intended")
-            .filter(|event| event["call"]["tool"] == "webhook.send");
-        let open = journal.open_calls();
-        let doubts = journal.of_type("call_uncertain").count();
-        let settled = journal.of_type("task_decided").count();
-        sends
-            .filter_map(|event| event["seq"].as_u64())
-            .any(|call| open.contains(&call))
-            || doubts >= settled && doubts > 0
+        must_have_asked_once(&after);
     }
 
     fn settle_doubt(&self, before: &Journal, sent: usize) {
@@ -189,20 +175,34 @@ impl<'a> Case<'a> {
         assert_eq!(done["status"], "done");
         assert_eq!(self.received(), 1, "the person's word counts");
     }
+}
 
-    /// The person was asked for this message once, and said yes once.
-    fn must_have_asked_once(&self, journal: &Journal) {
-        let asked: Vec<&Value> = journal
-            .of_type("task_opened")
-            .filter(|event| event["ask"]["kind"] == "approve")
-            .collect();
-        assert_eq!(asked.len(), 1, "{asked:#?}");
-        let answers = journal
-            .of_type("task_decided")
-            .filter(|event| event["task"] == asked[0]["seq"])
-            .count();
-        assert_eq!(answers, 1, "decided once");
-    }
+/// Whether the message was intended and nobody wrote down what came of it.
+fn is_in_doubt(journal: &Journal) -> bool {
+    let sends = journal
+        .of_type("call_intended")
+        .filter(|event| event["call"]["tool"] == "webhook.send");
+    let open = journal.open_calls();
+    let doubts = journal.of_type("call_uncertain").count();
+    let settled = journal.of_type("task_decided").count();
+    sends
+        .filter_map(|event| event["seq"].as_u64())
+        .any(|call| open.contains(&call))
+        || doubts >= settled && doubts > 0
+}
+
+/// The person was asked for this message once, and said yes once.
+fn must_have_asked_once(journal: &Journal) {
+    let asked: Vec<&Value> = journal
+        .of_type("task_opened")
+        .filter(|event| event["ask"]["kind"] == "approve")
+        .collect();
+    assert_eq!(asked.len(), 1, "{asked:#?}");
+    let answers = journal
+        .of_type("task_decided")
+        .filter(|event| event["task"] == asked[0]["seq"])
+        .count();
+    assert_eq!(answers, 1, "decided once");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn killed_between_sending_and_the_answer_it_waits_for_a_person() {
     );
     let dead = process.kill();
     stage.hook.then(After::Answer);
-    assert!(case.is_in_doubt(&case.journal()));
+    assert!(is_in_doubt(&case.journal()));
     case.recover(&dead);
 }
 
@@ -343,7 +343,7 @@ fn random_instant_1() {
 
 #[cfg(feature = "fault-points")]
 mod points {
-    use super::{Case, Stage};
+    use super::{Case, Stage, must_have_asked_once};
 
     /// Ends the sending process at every pass of a point, until it gets through; says how often that was.
     fn every_pass_of(point: &str) -> u64 {
@@ -412,7 +412,7 @@ mod points {
                 assert_eq!(case.received(), 0, "approving does not send");
                 case.bwana.run(case.resume()).expect_code(0);
                 assert_eq!(case.received(), 1);
-                case.must_have_asked_once(&case.journal());
+                must_have_asked_once(&case.journal());
             }
         }
     }
