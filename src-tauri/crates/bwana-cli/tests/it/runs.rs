@@ -266,7 +266,7 @@ fn a_fault_that_passes_is_shown_and_tried_again() {
 fn input_comes_from_a_file_or_standard_input() {
     let stage = Stage::new();
     stage.run("workflows list").expect_code(0);
-    let work = stage.bwana.file("work.yaml", &one_step());
+    let work = stage.bwana.file("work.yaml", one_step());
     let input = stage.bwana.file("input.txt", "A garage in Eldoret");
     let at_file = format!("@{}", input.display());
     let from_file = stage
