@@ -30,9 +30,12 @@ pub(crate) async fn steer(app: &App, run: RunId, input: Input) -> Result<bool, A
     let expected_seq = state.head;
     let mut entries = Vec::new();
     record(app, &mut state, input, &mut entries);
-    if matches!(state.phase, Phase::Stopping(_)) {
-        // Whatever was in flight when the last process ended is in flight no more; then the end can be written.
+    if matches!(state.phase, Phase::Stopping(_) | Phase::Paused(_)) {
+        // Whatever was in flight when the last process ended is in flight no more. Then a run that stands still needs
+        // nobody, and the end of one that is to stop can be written.
         record(app, &mut state, Input::Recover, &mut entries);
+    }
+    if matches!(state.phase, Phase::Stopping(_)) {
         while record(app, &mut state, Input::Advance, &mut entries) {}
     }
     if entries.is_empty() {

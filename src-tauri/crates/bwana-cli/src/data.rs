@@ -21,8 +21,8 @@ pub(crate) async fn backup(
     let report = once::<Backup>(host, BackupRequest { to }).await?;
     out.json(&report);
     out.line(&format!(
-        "Backed up {} runs ({} files, {} bytes) to {}",
-        report.runs, report.files, report.bytes, report.path
+        "Backed up to {}: runs {}, files {}, bytes {}",
+        report.path, report.runs, report.files, report.bytes
     ));
     out.line(&out.dim(&format!(
         "Bring it back with `bwana restore {}`.",

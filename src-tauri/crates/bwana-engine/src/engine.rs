@@ -588,7 +588,7 @@ fn needs_a_task(state: &RunState) -> bool {
     let in_flight = state
         .calls
         .values()
-        .any(|call| matches!(call.status, CallStatus::InFlight | CallStatus::Lost));
+        .any(|call| call.status == CallStatus::InFlight);
     match state.status() {
         RunStatus::Running | RunStatus::Stopping => true,
         RunStatus::Waiting | RunStatus::Paused => in_flight,
