@@ -24,6 +24,10 @@ pub(super) struct Prompt {
     pub bytes: u64,
 }
 
+/// What stands before the person's own words. A small model that has said all it knows goes on by writing its prompt
+/// down once more: where this heading comes again, its answer is over.
+pub(super) const REQUEST_HEADING: &str = "\n## Request\n\n";
+
 /// The marker where a text was cut.
 const CUT: &str = "\n[… cut to fit the model …]\n";
 
@@ -139,7 +143,7 @@ fn task_text(state: &RunState, def: &StepDef, vars: &Value) -> String {
         text.push_str(task.trim());
         text.push('\n');
     }
-    text.push_str("\n## Request\n\n");
+    text.push_str(REQUEST_HEADING);
     text.push_str(&state.input);
     text
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bwana_agent::chat;
 use bwana_agent::turn::{Item, Reply, Slot, SlotState, Turn};
-use bwana_types::definition::{AgentDef, StepDef, Work};
+use bwana_types::definition::{AgentDef, ModelRef, StepDef, Work};
 use bwana_types::entry::{Call, ModelCall, Purpose, Seq, Window};
 use bwana_types::message::{Message, Part, Role, ToolCall};
 use bwana_types::model::{OutputSchema, Request, ToolChoice};
@@ -15,7 +15,7 @@ use bwana_types::model::{OutputSchema, Request, ToolChoice};
 use super::apply_calls::conversation_bytes;
 use super::budget::BYTES_PER_TOKEN;
 use super::place::Place;
-use super::prompt::Prompt;
+use super::prompt::{Prompt, REQUEST_HEADING};
 use super::state::{RunState, StepState};
 
 /// What a model is asked in the open call `seq`; `None` if there is no such model call.
@@ -35,6 +35,10 @@ pub fn call_request(state: &RunState, seq: Seq) -> Option<Request> {
     request.max_output_tokens = model.max_output_tokens;
     request.temperature = agent.temperature;
     request.seed = Some(seq);
+    let asked = |one: &&ModelRef| one.provider == model.provider && one.model == model.model;
+    if agent.models.iter().find(asked).is_some_and(|one| one.small) {
+        request.stop = vec![REQUEST_HEADING.trim_end().to_owned()];
+    }
     Some(request)
 }
 

@@ -263,3 +263,28 @@ fn pause_and_cancel_stop_new_work() {
         "an ended run stays ended"
     );
 }
+
+/// Seen with a model of 1.5 billion parameters: after a good answer it wrote the request and its own answer once more.
+#[test]
+fn a_small_model_is_stopped_where_it_begins_to_write_its_prompt_again() {
+    for small in [true, false] {
+        let mut definition = definition(vec![speak("one", &["a"])]);
+        for agent in definition.agents.values_mut() {
+            agent.models[0].small = small;
+        }
+        let script = Box::new(move |request: &bwana_types::model::Request, _| {
+            let opening = text_of(&request.messages[1].parts).to_string();
+            let expected = if small {
+                vec![String::from("\n## Request")]
+            } else {
+                Vec::new()
+            };
+            assert_eq!(request.stop, expected);
+            assert!(opening.contains("\n## Request\n"), "{opening}");
+            Answer::Say(String::from("done"))
+        });
+        let mut driver = Driver::new(definition, script);
+        driver.run().check();
+        assert_eq!(driver.state.status(), RunStatus::Done);
+    }
+}
