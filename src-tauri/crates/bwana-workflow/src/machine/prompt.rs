@@ -15,7 +15,9 @@ use crate::definition::render;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Prompt {
     pub system: Arc<str>,
-    /// The step, the task and the request.
+    /// What the person asked for.
+    pub request: Arc<str>,
+    /// The step and what to do in it.
     pub task: Arc<str>,
     /// Names and texts of earlier results, in declared order.
     pub results: Vec<(Arc<str>, Arc<str>)>,
@@ -24,9 +26,17 @@ pub(super) struct Prompt {
     pub bytes: u64,
 }
 
-/// What stands before the person's own words. A small model that has said all it knows goes on by writing its prompt
-/// down once more: where this heading comes again, its answer is over.
-pub(super) const REQUEST_HEADING: &str = "\n## Request\n\n";
+const REQUEST_HEADING: &str = "## Request";
+const TASK_HEADING: &str = "# Your task: ";
+
+/// A small model that has said all it knows goes on by writing its prompt down once more: where a heading of it comes
+/// again, its answer is over.
+pub(super) fn headings_of_the_prompt() -> Vec<String> {
+    vec![
+        format!("\n{REQUEST_HEADING}"),
+        format!("\n{}", TASK_HEADING.trim_end()),
+    ]
+}
 
 /// The marker where a text was cut.
 const CUT: &str = "\n[… cut to fit the model …]\n";
@@ -44,7 +54,7 @@ impl Prompt {
                 .into(),
             None => "".into(),
         };
-        let task = task_text(state, def, &vars).into();
+        let task = task_text(def, &vars).into();
         let tools = agent.map_or_else(Vec::new, |agent| tools_of(state, def, agent));
         let results: Vec<(Arc<str>, Arc<str>)> = results
             .into_iter()
@@ -52,6 +62,7 @@ impl Prompt {
             .collect();
         let mut prompt = Self {
             system,
+            request: Arc::clone(&state.input),
             task,
             results,
             tools,
@@ -74,19 +85,21 @@ impl Prompt {
                 tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
             })
             .sum();
-        (self.system.len() + self.task.len() + results + tools) as u64
+        (self.system.len() + self.request.len() + self.task.len() + results + tools) as u64
     }
 
-    /// The first message of the step, with results cut to the window.
+    /// The first message of the step, with results cut to the window. The task stands last: models, small ones above
+    /// all, do what they read last, and what stays the same from step to step is at the front, where it can be cached.
     pub(super) fn opening(&self, window: Window) -> String {
-        let mut text = String::with_capacity(self.task.len() + 64);
-        text.push_str(&self.task);
+        let mut text = format!("{REQUEST_HEADING}\n\n{}", self.request);
         for (name, result) in &self.results {
             text.push_str("\n\n## ");
             text.push_str(name);
             text.push_str("\n\n");
             text.push_str(&cut(result, window.result_max_bytes as usize));
         }
+        text.push_str("\n\n");
+        text.push_str(&self.task);
         text
     }
 
@@ -132,19 +145,13 @@ fn visible_results<'a>(
         .collect()
 }
 
-fn task_text(state: &RunState, def: &StepDef, vars: &Value) -> String {
-    let task = def
-        .task
-        .as_ref()
-        .map(|task| render(task, vars).unwrap_or_else(|_| task.clone()));
-    let mut text = format!("# {}: {}\n", state.definition.workflow.name, def.name);
-    if let Some(task) = task {
-        text.push('\n');
+fn task_text(def: &StepDef, vars: &Value) -> String {
+    let mut text = format!("{TASK_HEADING}{}", def.name);
+    if let Some(task) = &def.task {
+        let task = render(task, vars).unwrap_or_else(|_| task.clone());
+        text.push_str("\n\n");
         text.push_str(task.trim());
-        text.push('\n');
     }
-    text.push_str(REQUEST_HEADING);
-    text.push_str(&state.input);
     text
 }
 

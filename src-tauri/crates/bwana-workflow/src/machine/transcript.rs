@@ -15,7 +15,7 @@ use bwana_types::model::{OutputSchema, Request, ToolChoice};
 use super::apply_calls::conversation_bytes;
 use super::budget::BYTES_PER_TOKEN;
 use super::place::Place;
-use super::prompt::{Prompt, REQUEST_HEADING};
+use super::prompt::{Prompt, headings_of_the_prompt};
 use super::state::{RunState, StepState};
 
 /// What a model is asked in the open call `seq`; `None` if there is no such model call.
@@ -37,7 +37,7 @@ pub fn call_request(state: &RunState, seq: Seq) -> Option<Request> {
     request.seed = Some(seq);
     let asked = |one: &&ModelRef| one.provider == model.provider && one.model == model.model;
     if agent.models.iter().find(asked).is_some_and(|one| one.small) {
-        request.stop = vec![REQUEST_HEADING.trim_end().to_owned()];
+        request.stop = headings_of_the_prompt();
     }
     Some(request)
 }

@@ -127,7 +127,7 @@ fn others_are_heard_under_their_names() {
             .state
             .result_text()
             .unwrap()
-            .starts_with("A: # Test: TALK")
+            .starts_with("A: ## Request")
     );
 }
 

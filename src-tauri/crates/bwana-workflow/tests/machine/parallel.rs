@@ -10,7 +10,7 @@ fn failing(branches: &'static [&'static str]) -> crate::driver::Script {
     Box::new(move |request: &Request, _| {
         let failing = branches
             .iter()
-            .any(|branch| last_text(request).contains(&format!("# Test: {branch}\n")));
+            .any(|branch| last_text(request).contains(&format!("# Your task: {branch}")));
         if failing {
             Answer::Fail(LlmError::new(ErrorKind::BadRequest, "no"))
         } else {

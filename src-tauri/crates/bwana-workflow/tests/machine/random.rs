@@ -289,7 +289,7 @@ fn everything() -> Driver {
         if request.schema.is_some() {
             return Answer::Say("{\"next\":\"b\"}".into());
         }
-        if text.contains("# Test: PLAN") && attempt == 2 {
+        if text.contains("# Your task: PLAN") && attempt == 2 {
             return Answer::Fail(LlmError::new(ErrorKind::RateLimited, "slow down"));
         }
         let looks = request
@@ -297,7 +297,7 @@ fn everything() -> Driver {
             .iter()
             .filter(|message| message.role == Role::Tool)
             .count();
-        if text.contains("# Test: PLAN") && mails == 0 {
+        if text.contains("# Your task: PLAN") && mails == 0 {
             mails += 1;
             return Answer::Tools(vec![
                 ("mail", "{\"to\":\"x\"}".into()),

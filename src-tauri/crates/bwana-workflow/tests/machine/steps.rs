@@ -49,7 +49,7 @@ fn a_later_step_reads_earlier_results_and_the_request() {
         Box::new(|request, _| {
             let opening = text_of(&request.messages[1].parts).to_string();
             assert!(opening.contains("Open a bakery in Nakuru"));
-            if opening.contains("# Test: TWO") {
+            if opening.contains("# Your task: TWO") {
                 assert!(
                     opening.contains("## ONE\n\nfindings of A") && !opening.contains("## ZERO"),
                     "{opening}"
@@ -275,12 +275,17 @@ fn a_small_model_is_stopped_where_it_begins_to_write_its_prompt_again() {
         let script = Box::new(move |request: &bwana_types::model::Request, _| {
             let opening = text_of(&request.messages[1].parts).to_string();
             let expected = if small {
-                vec![String::from("\n## Request")]
+                ["\n## Request", "\n# Your task:"]
+                    .map(String::from)
+                    .to_vec()
             } else {
                 Vec::new()
             };
             assert_eq!(request.stop, expected);
-            assert!(opening.contains("\n## Request\n"), "{opening}");
+            assert!(
+                opening.starts_with("## Request\n") && opening.contains("\n# Your task: "),
+                "{opening}"
+            );
             Answer::Say(String::from("done"))
         });
         let mut driver = Driver::new(definition, script);
