@@ -19,7 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
 use crate::feed::{Feed, Standing, Watch};
+use crate::gate::{Gates, ProviderStanding};
 use crate::load;
+use crate::network;
 use crate::run::{Command, RunTask};
 use crate::view::{RunView, view};
 
@@ -85,6 +87,7 @@ pub(crate) struct Shared {
     pub(crate) egress: Egress,
     pub(crate) models: Arc<dyn Models>,
     pub(crate) options: Options,
+    pub(crate) gates: Gates,
 }
 
 struct Live {
@@ -131,6 +134,7 @@ impl Engine {
             egress,
             models,
             options,
+            gates: Gates::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -485,6 +489,16 @@ impl Engine {
         }
     }
 
+    /// How the providers stand that this process has sent calls to.
+    pub fn providers(&self) -> Vec<ProviderStanding> {
+        self.shared.gates.standings()
+    }
+
+    /// Lets the next call to a provider that is being left alone be sent at once. `false`: nothing was sent to it yet.
+    pub fn retry_now(&self, provider: &str) -> bool {
+        self.shared.gates.retry_now(provider)
+    }
+
     /// Stops every task where it is, as a crash would: for hosts that must go at once, and for tests.
     pub fn abort(&self) {
         for (_, live) in self.live().drain() {
@@ -591,7 +605,7 @@ fn needs_a_task(state: &RunState) -> bool {
         .any(|call| call.status == CallStatus::InFlight);
     match state.status() {
         RunStatus::Running | RunStatus::Stopping => true,
-        RunStatus::Waiting | RunStatus::Paused => in_flight,
+        RunStatus::Waiting | RunStatus::Paused => in_flight || network::missed(state).is_some(),
         RunStatus::Done | RunStatus::Stopped | RunStatus::Failed | RunStatus::Cancelled => false,
     }
 }

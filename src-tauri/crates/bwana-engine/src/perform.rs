@@ -88,6 +88,7 @@ async fn ask_model(
         now: shared.clock.now(),
         jitter: shared.jitter(),
     };
+    let gate = shared.gates.of(provider);
     let provider = match shared.models.provider(provider) {
         Ok(provider) => provider,
         Err(error) => return failed(LlmError::new(ErrorKind::NotFound, error.message)),
@@ -97,11 +98,21 @@ async fn ask_model(
             feed.text(seq, number, &path, &agent, &piece);
         }
     };
+    let entered = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return CallDone::NeverStarted,
+        entered = gate.enter() => entered,
+    };
+    let pass = match entered {
+        Ok(pass) => pass,
+        Err(refusal) => return failed(refusal),
+    };
     let outcome = tokio::select! {
         biased;
         () = cancel.cancelled() => return CallDone::Cancelled { partial: None },
         outcome = provider.complete(request, &mut sink) => outcome,
     };
+    pass.tell(&outcome);
     match outcome {
         Ok(outcome) => CallDone::Model(outcome),
         Err(error) => failed(error),

@@ -13,7 +13,7 @@ use bwana_types::fault::fault_point;
 use bwana_types::money::MicroUsd;
 use bwana_types::time::Timestamp;
 use bwana_workflow::machine::{
-    CallDone, CallStatus, Input, Obligation, Phase, RunState, apply, decide, outstanding,
+    CallDone, CallStatus, Control, Input, Obligation, Phase, RunState, apply, decide, outstanding,
 };
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -25,6 +25,7 @@ use crate::assess::{Wish, assess};
 use crate::engine::Shared;
 use crate::error::EngineError;
 use crate::feed::{Feed, Standing};
+use crate::network;
 use crate::perform::{Attempt, attempt};
 use crate::view::{stands_still, view_of};
 use crate::{load, report};
@@ -56,6 +57,8 @@ pub(crate) struct RunTask {
     /// Batches that wait to be told, each with the position that must be durable first.
     untold: VecDeque<(Vec<Entry>, Option<i64>)>,
     barrier: Option<Barrier>,
+    /// Ends when the provider that this run stands still for answers again.
+    network: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     grace: Option<Instant>,
     draining: Option<oneshot::Sender<()>>,
 }
@@ -89,6 +92,7 @@ impl RunTask {
             pos,
             untold: VecDeque::new(),
             barrier: None,
+            network: None,
             grace: None,
             draining: None,
         }
@@ -341,6 +345,13 @@ impl RunTask {
                 | Obligation::SaveResult => {}
             }
         }
+        self.network = match network::missed(&self.state) {
+            None => None,
+            Some(provider) => self.network.take().or_else(|| {
+                let (shared, provider) = (Arc::clone(&self.shared), provider.to_owned());
+                Some(Box::pin(network::back(shared, provider)))
+            }),
+        };
         let stopping = matches!(self.state.phase, Phase::Stopping(_));
         if stopping && self.grace.is_none() {
             self.grace = Some(Instant::now() + GRACE);
@@ -363,6 +374,11 @@ impl RunTask {
             }
             told = async { self.barrier.as_mut().expect("guarded below").await }, if self.barrier.is_some() => {
                 Event::Told(told)
+            }
+            () = async { self.network.as_mut().expect("guarded below").await }, if self.network.is_some() => {
+                self.network = None;
+                let by = network::NETWORK.to_owned();
+                Event::Input(Input::Control(Control::Resume { by }))
             }
             () = tokio::time::sleep_until(until), if timer.is_some() => {
                 Event::Input(timer.map_or(Input::Advance, |(_, input)| input))

@@ -81,6 +81,8 @@ async fn a_run_whose_process_died_goes_on_where_it_was() {
 async fn a_cancel_ends_a_call_that_hangs() {
     let fixture = Fixture::new(slow(Duration::from_secs(3_600)));
     let run = fixture.start(definition(1)).await;
+    // Long enough for the call to be on its way: one that was never sent costs nothing.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     fixture.engine.cancel(run, "local_cli").await.unwrap();
     let shown = fixture.engine.settle(run).await.unwrap();
     assert_eq!(shown.status, RunStatus::Cancelled);
