@@ -14,7 +14,7 @@ use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
     budget, data, definitions, doctor, egress, events, export, models, providers, replay, runs,
-    tasks, tools,
+    tasks, tools, usage,
 };
 
 /// What a command is called with besides its request.
@@ -257,6 +257,11 @@ commands! {
     /// Removes a provider.
     ProvidersRemove = "providers.remove" (Owner, Configure) providers::NameRef => providers::ProviderShown,
         providers::remove;
+    /// Shows what providers were asked and what it cost.
+    ProvidersUsage = "providers.usage" (Reader, Read) usage::UsageRequest => usage::UsageReport, usage::usage;
+    /// Asks a provider again at once that is left alone after failures.
+    ProvidersRetry = "providers.retry" (Owner, Configure) providers::NameRef => providers::RetryReport,
+        providers::retry;
 
     /// Lists models of this machine and of the providers' settings.
     ModelsList = "models.list" (Reader, Read) definitions::Nothing => models::ModelList, models::list;

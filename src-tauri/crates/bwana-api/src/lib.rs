@@ -30,6 +30,7 @@ pub mod socket;
 pub mod tasks;
 pub mod tools;
 mod unattended;
+pub mod usage;
 mod view;
 
 pub use app::{App, HostOptions, Mode};

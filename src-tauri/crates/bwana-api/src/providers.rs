@@ -104,6 +104,28 @@ pub struct TestReport {
     pub models: Vec<ModelInfo>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RetryReport {
+    pub id: String,
+    pub was_left_alone: bool,
+}
+
+pub(crate) async fn retry(app: &App, _ctx: Ctx, request: NameRef) -> Result<RetryReport, ApiError> {
+    if request.name != bwana_config::LOCAL_PROVIDER {
+        hub::find(&app.settings(), &request.name)?;
+    }
+    let engine = app.engine()?;
+    let standings = engine.providers();
+    let left_alone = standings
+        .iter()
+        .any(|one| one.provider == request.name && one.left_alone_ms.is_some());
+    engine.retry_now(&request.name);
+    Ok(RetryReport {
+        id: request.name,
+        was_left_alone: left_alone,
+    })
+}
+
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ProviderList, ApiError> {
     let settings = app.settings();
     let providers = settings.providers.iter().map(|one| describe(app, one));

@@ -350,6 +350,15 @@ pub(crate) enum Providers {
     },
     /// Remove a provider
     Remove { name: String },
+    /// What each was asked, and what it cost
+    Usage {
+        name: Option<String>,
+        /// So many days back
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u32>,
+    },
+    /// Ask a provider again at once that is left alone after failures
+    Retry { name: String },
 }
 
 #[derive(Debug, ClapArgs)]

@@ -10,6 +10,7 @@ mod host;
 mod lists;
 mod out;
 mod owner;
+mod providers;
 mod sentence;
 mod serve;
 mod signals;

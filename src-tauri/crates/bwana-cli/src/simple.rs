@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use bwana_api::command::{
     AgentsExport, AgentsList, AgentsShow, BudgetRaise, BudgetSet, BudgetShow, DefinitionsImport,
     DefinitionsValidate, Doctor, EgressAllow, EgressForbid, EgressList, ModelsAdd, ModelsDefault,
-    ModelsList, ModelsPull, ModelsRemove, ProvidersAdd, ProvidersList, ProvidersRemove,
-    ProvidersTest, TasksAnswer, TasksApprove, TasksDeny, TasksList, TasksResolve, TasksShow,
-    ToolsCall, ToolsList, ToolsShow, WorkflowsExport, WorkflowsList, WorkflowsShow,
+    ModelsList, ModelsPull, ModelsRemove, TasksAnswer, TasksApprove, TasksDeny, TasksList,
+    TasksResolve, TasksShow, ToolsCall, ToolsList, ToolsShow, WorkflowsExport, WorkflowsList,
+    WorkflowsShow,
 };
 use bwana_api::definitions::{
     ById, DefinitionList, FILE_MAX_BYTES, FileText, ImportRequest, Nothing,
@@ -18,19 +18,15 @@ use bwana_api::egress::HostRequest;
 use bwana_api::models::{
     AddRequest as ModelAdd, DefaultRequest, ModelRefRequest, ModelShown, PullRequest,
 };
-use bwana_api::providers::{AddRequest, NameRef, ProviderShown, TestRequest};
 use bwana_api::tasks::{
     AnswerRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef, TaskShown,
 };
 use bwana_api::{Event, Events, HostOptions};
 use bwana_api::{budget, tools};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
-use bwana_types::model::Probe;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::{
-    self, Agents, Budget, Cli, Egress, Import, Models, Providers, Tasks, Tools, Workflows,
-};
+use crate::args::{self, Agents, Budget, Cli, Egress, Import, Models, Tasks, Tools, Workflows};
 use crate::door::{Door, once};
 use crate::lists::{self, table};
 use crate::out::Out;
@@ -45,7 +41,7 @@ pub(crate) async fn command(
         Cli::Agents(agents) => self::agents(host, out, agents).await,
         Cli::Tasks(tasks) => self::tasks(host, out, tasks).await,
         Cli::Tools(tools) => self::tools(host, out, tools).await,
-        Cli::Providers(providers) => self::providers(host, out, providers).await,
+        Cli::Providers(providers) => crate::providers::command(host, out, providers).await,
         Cli::Models(models) => self::models(host, out, models).await,
         Cli::Budget(budget) => self::budget(host, out, budget).await,
         Cli::Egress(egress) => self::egress(host, out, egress).await,
@@ -349,111 +345,6 @@ async fn tools(host: &HostOptions, out: &Out, tools: &Tools) -> Result<Ends, Api
         }
     }
     Ok(Ends::Done)
-}
-
-async fn providers(host: &HostOptions, out: &Out, providers: &Providers) -> Result<Ends, ApiError> {
-    match providers {
-        Providers::List => {
-            let list = once::<ProvidersList>(host, Nothing {}).await?;
-            list.providers
-                .iter()
-                .for_each(|provider| out.json(provider));
-            let rows: Vec<Vec<String>> = list.providers.iter().map(provider_row).collect();
-            table(
-                out,
-                &["id", "address", "model", "key", "USD per Mtok in/out"],
-                &rows,
-            );
-        }
-        Providers::Add(add) => {
-            let shown = once::<ProvidersAdd>(host, add_request(add)).await?;
-            out.json(&shown);
-            let word = if shown.replaced { "changed" } else { "added" };
-            out.line(&format!(
-                "{} {word}. Try it with `bwana providers test {}`.",
-                shown.id, shown.id
-            ));
-        }
-        Providers::Test { name, model } => {
-            let request = TestRequest {
-                name: name.clone(),
-                model: model.clone(),
-            };
-            let report = once::<ProvidersTest>(host, request).await?;
-            out.json(&report);
-            out.line(&probe_text(out, &report.probe));
-            if let Some(code) = report.code {
-                return Ok(code.exit_code());
-            }
-        }
-        Providers::Remove { name } => {
-            let shown = once::<ProvidersRemove>(host, NameRef { name: name.clone() }).await?;
-            out.json(&shown);
-            out.line(&format!("{} removed", shown.id));
-        }
-    }
-    Ok(Ends::Done)
-}
-
-fn add_request(add: &args::ProviderAdd) -> AddRequest {
-    AddRequest {
-        name: add.name.clone(),
-        kind: add.kind.clone(),
-        base_url: add.base_url.clone(),
-        key_env: add.key_env.clone(),
-        model: add.model.clone(),
-        price_in: add.price_in.clone(),
-        price_out: add.price_out.clone(),
-        context: add.context,
-        small: add.small,
-        constrained_tools: add.constrained_tools,
-    }
-}
-
-fn provider_row(provider: &ProviderShown) -> Vec<String> {
-    let price = |price: Option<bwana_api::Dollars>| {
-        price.map_or_else(|| String::from("unknown"), |usd| usd.0.to_string())
-    };
-    vec![
-        provider.id.clone(),
-        provider.base_url.clone(),
-        provider.model.clone().unwrap_or_else(|| String::from("-")),
-        provider.key.clone().unwrap_or_else(|| String::from("none")),
-        format!(
-            "{} / {}",
-            price(provider.price_in),
-            price(provider.price_out)
-        ),
-    ]
-}
-
-/// The three answers of a connection test.
-fn probe_text(out: &Out, probe: &Probe) -> String {
-    match probe {
-        Probe::Works {
-            model,
-            said,
-            latency_ms,
-            asked,
-        } => {
-            format!(
-                "{} {model} answered in {latency_ms} ms: {}\n  asked: {asked}",
-                out.good("works"),
-                crate::stage::visible(said)
-            )
-        }
-        Probe::Rejected { words, asked, .. } => {
-            format!(
-                "{} in its own words: {}\n  asked: {asked}",
-                out.warn("rejected"),
-                crate::stage::visible(words)
-            )
-        }
-        Probe::Unreachable { cause, asked } => format!(
-            "{}: {cause}\n  asked: {asked}",
-            out.warn("could not be reached")
-        ),
-    }
 }
 
 async fn models(host: &HostOptions, out: &Out, models: &Models) -> Result<Ends, ApiError> {

@@ -58,9 +58,14 @@ struct State {
 enum Circuit {
     Closed,
     /// Nothing is sent until then; afterwards one call may try.
-    Open { until: Instant, wait: Duration },
+    Open {
+        until: Instant,
+        wait: Duration,
+    },
     /// One call is trying.
-    Trying { wait: Duration },
+    Trying {
+        wait: Duration,
+    },
 }
 
 /// How a provider stands, for people.
@@ -176,7 +181,9 @@ impl Gate {
             Circuit::Open { until, .. } => Some(until),
             Circuit::Closed | Circuit::Trying { .. } => None,
         };
-        let until = open_until.max(state.paused_until).filter(|until| *until > now);
+        let until = open_until
+            .max(state.paused_until)
+            .filter(|until| *until > now);
         ProviderStanding {
             provider: provider.to_owned(),
             under_way: state.under_way,
@@ -232,7 +239,10 @@ impl State {
             .unwrap_or((ErrorKind::Unreachable, String::new()));
         let mut error = LlmError::new(
             kind,
-            format!("not asked, because it failed {} times in a row: {words}", self.failures),
+            format!(
+                "not asked, because it failed {} times in a row: {words}",
+                self.failures
+            ),
         );
         error.retry_after = Some(wait);
         error
@@ -470,7 +480,11 @@ mod tests {
         for pass in four {
             pass.tell(&Ok(Outcome::default()));
         }
-        assert_eq!(gate.lock().width, 5, "and one more after a round that went well");
+        assert_eq!(
+            gate.lock().width,
+            5,
+            "and one more after a round that went well"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,10 @@ fn lives_are_eventful() {
         assert!(seen.contains_key(*kind), "{kind} never happens: {seen:?}");
     }
     let enough = LIVES * 3 / 2;
-    assert!(processes > enough, "only {processes} processes in {LIVES} lives");
+    assert!(
+        processes > enough,
+        "only {processes} processes in {LIVES} lives"
+    );
 }
 
 /// So many that the rarest thing happens: an agent that repeats itself, with nothing failing in between.

@@ -1,0 +1,184 @@
+//! Commands about providers: set one up, try it, see what it cost.
+
+use bwana_api::HostOptions;
+use bwana_api::command::{
+    ProvidersAdd, ProvidersList, ProvidersRemove, ProvidersRetry, ProvidersTest, ProvidersUsage,
+};
+use bwana_api::definitions::Nothing;
+use bwana_api::providers::{AddRequest, NameRef, ProviderShown, TestRequest};
+use bwana_api::usage::{UsageLine, UsageRequest};
+use bwana_types::error::{ApiError, ExitCode as Ends};
+use bwana_types::model::Probe;
+
+use crate::args::{self, Providers};
+use crate::door::once;
+use crate::lists::table;
+use crate::out::Out;
+
+pub(crate) async fn command(
+    host: &HostOptions,
+    out: &Out,
+    providers: &Providers,
+) -> Result<Ends, ApiError> {
+    match providers {
+        Providers::List => {
+            let list = once::<ProvidersList>(host, Nothing {}).await?;
+            list.providers
+                .iter()
+                .for_each(|provider| out.json(provider));
+            let rows: Vec<Vec<String>> = list.providers.iter().map(provider_row).collect();
+            table(
+                out,
+                &["id", "address", "model", "key", "USD per Mtok in/out"],
+                &rows,
+            );
+        }
+        Providers::Add(add) => {
+            let shown = once::<ProvidersAdd>(host, add_request(add)).await?;
+            out.json(&shown);
+            let word = if shown.replaced { "changed" } else { "added" };
+            out.line(&format!(
+                "{} {word}. Try it with `bwana providers test {}`.",
+                shown.id, shown.id
+            ));
+        }
+        Providers::Test { name, model } => {
+            let request = TestRequest {
+                name: name.clone(),
+                model: model.clone(),
+            };
+            let report = once::<ProvidersTest>(host, request).await?;
+            out.json(&report);
+            out.line(&probe_text(out, &report.probe));
+            if let Some(code) = report.code {
+                return Ok(code.exit_code());
+            }
+        }
+        Providers::Remove { name } => {
+            let shown = once::<ProvidersRemove>(host, NameRef { name: name.clone() }).await?;
+            out.json(&shown);
+            out.line(&format!("{} removed", shown.id));
+        }
+        Providers::Usage { name, days } => usage(host, out, name.clone(), *days).await?,
+        Providers::Retry { name } => {
+            let request = NameRef { name: name.clone() };
+            let shown = once::<ProvidersRetry>(host, request).await?;
+            out.json(&shown);
+            out.line(&match shown.was_left_alone {
+                true => format!("{name} is asked again at once"),
+                false => format!("{name} was not being left alone"),
+            });
+        }
+    }
+    Ok(Ends::Done)
+}
+
+async fn usage(
+    host: &HostOptions,
+    out: &Out,
+    name: Option<String>,
+    days: Option<u32>,
+) -> Result<(), ApiError> {
+    let report = once::<ProvidersUsage>(host, UsageRequest { name, days }).await?;
+    report.lines.iter().for_each(|line| out.json(line));
+    let rows: Vec<Vec<String>> = report.lines.iter().map(usage_row).collect();
+    let columns = [
+        "provider",
+        "model",
+        "answered",
+        "broken",
+        "tokens in",
+        "cached",
+        "tokens out",
+        "USD",
+    ];
+    table(out, &columns, &rows);
+    let mut notes = Vec::new();
+    if report.lines.iter().any(|line| line.estimated) {
+        notes
+            .push("≈ holds estimates: an answer broke off, or the provider said nothing of tokens");
+    }
+    if report.lines.iter().any(|line| line.unpriced > 0) {
+        notes.push("+ ? leaves calls out whose price nobody knows");
+    }
+    for note in notes {
+        out.line(&out.dim(note));
+    }
+    Ok(())
+}
+
+fn usage_row(line: &UsageLine) -> Vec<String> {
+    let about = if line.estimated { "≈ " } else { "" };
+    let more = if line.unpriced > 0 { " + ?" } else { "" };
+    vec![
+        line.provider.clone(),
+        line.model.clone(),
+        line.answered.to_string(),
+        line.broken.to_string(),
+        format!("{about}{}", line.input_tokens),
+        line.cached_tokens.to_string(),
+        format!("{about}{}", line.output_tokens),
+        format!("{}{more}", line.cost.0),
+    ]
+}
+
+fn add_request(add: &args::ProviderAdd) -> AddRequest {
+    AddRequest {
+        name: add.name.clone(),
+        kind: add.kind.clone(),
+        base_url: add.base_url.clone(),
+        key_env: add.key_env.clone(),
+        model: add.model.clone(),
+        price_in: add.price_in.clone(),
+        price_out: add.price_out.clone(),
+        context: add.context,
+        small: add.small,
+        constrained_tools: add.constrained_tools,
+    }
+}
+
+fn provider_row(provider: &ProviderShown) -> Vec<String> {
+    let price = |price: Option<bwana_api::Dollars>| {
+        price.map_or_else(|| String::from("unknown"), |usd| usd.0.to_string())
+    };
+    vec![
+        provider.id.clone(),
+        provider.base_url.clone(),
+        provider.model.clone().unwrap_or_else(|| String::from("-")),
+        provider.key.clone().unwrap_or_else(|| String::from("none")),
+        format!(
+            "{} / {}",
+            price(provider.price_in),
+            price(provider.price_out)
+        ),
+    ]
+}
+
+/// The three answers of a connection test.
+fn probe_text(out: &Out, probe: &Probe) -> String {
+    match probe {
+        Probe::Works {
+            model,
+            said,
+            latency_ms,
+            asked,
+        } => {
+            format!(
+                "{} {model} answered in {latency_ms} ms: {}\n  asked: {asked}",
+                out.good("works"),
+                crate::stage::visible(said)
+            )
+        }
+        Probe::Rejected { words, asked, .. } => {
+            format!(
+                "{} in its own words: {}\n  asked: {asked}",
+                out.warn("rejected"),
+                crate::stage::visible(words)
+            )
+        }
+        Probe::Unreachable { cause, asked } => format!(
+            "{}: {cause}\n  asked: {asked}",
+            out.warn("could not be reached")
+        ),
+    }
+}
