@@ -10,6 +10,7 @@ mod common;
 mod definitions;
 mod exports;
 mod people;
+mod providers;
 mod runs;
 #[cfg(unix)]
 mod socket;
