@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bwana_config::{LOCAL_PROVIDER, SettingsFile};
 use bwana_llm::Provider;
@@ -85,9 +86,12 @@ impl LocalModels {
             }
         };
         let known = self.options.catalogue.get(&file.name);
+        let context = self.settings.current().local.context;
         Ok(ModelRef {
             provider: LOCAL_PROVIDER.to_owned(),
-            context_tokens: known.map_or(CONTEXT_DEFAULT_TOKENS, |entry| entry.context_tokens),
+            context_tokens: context
+                .or(known.map(|entry| entry.context_tokens))
+                .unwrap_or(CONTEXT_DEFAULT_TOKENS),
             small: known.map_or(file.bytes < SMALL_BELOW_BYTES, |entry| entry.small),
             model: file.name,
             price: Price::FREE,
@@ -161,8 +165,14 @@ impl LocalModels {
 
     fn get(&self) -> &LocalProvider {
         self.provider.get_or_init(|| {
+            let chosen = &self.settings.current().local;
+            let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
             LocalProvider::new(LocalOptions {
-                threads: self.settings.current().local.threads,
+                threads: chosen.threads,
+                context_tokens: chosen.context,
+                idle_unload: chosen
+                    .unload_after_min
+                    .map_or(self.options.idle_unload, minutes),
                 ..self.options.clone()
             })
         })

@@ -1,6 +1,7 @@
 //! All settings as one value, with their defaults and the rules they keep.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use bwana_types::money::MicroUsd;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,10 @@ const PROVIDERS_MAX: usize = 64;
 const PRIVATE_HOSTS_MAX: usize = 64;
 const LOCALE_MAX_CHARS: usize = 35;
 /// More threads than any machine this runs on has use for.
-const THREADS_MAX: u32 = 256;
+const THREADS: RangeInclusive<u32> = 1..=256;
+/// Tokens: less is of no use to an agent, and no model for one machine was trained on more.
+const CONTEXT_TOKENS: RangeInclusive<u32> = 1_024..=1_048_576;
+const UNLOAD_MINUTES: RangeInclusive<u32> = 1..=24 * 60;
 
 /// What `settings.toml` holds. Unknown keys are errors; what is absent has its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +69,34 @@ pub struct LocalSettings {
     /// `None`: all physical cores but one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
+    /// Tokens the model holds; `None`: what it is good for. More needs more memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<u32>,
+    /// Minutes without work after which it leaves memory; `None`: ten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unload_after_min: Option<u32>,
+}
+
+impl LocalSettings {
+    fn check(&self) -> Result<()> {
+        within("local.threads", self.threads, &THREADS)?;
+        within("local.context", self.context, &CONTEXT_TOKENS)?;
+        within("local.unload_after_min", self.unload_after_min, &UNLOAD_MINUTES)
+    }
+}
+
+fn within(
+    name: &str,
+    value: Option<u32>,
+    allowed: &RangeInclusive<u32>,
+) -> Result<()> {
+    match value {
+        Some(value) if !allowed.contains(&value) => Err(ConfigError::value(
+            format!("{name} is {value}"),
+            format!("Use {} to {}, or leave it away.", allowed.start(), allowed.end()),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -131,15 +163,7 @@ impl Settings {
         }
         self.check_zone()?;
         self.check_locale()?;
-        if let Some(threads) = self.local.threads
-            && !(1..=THREADS_MAX).contains(&threads)
-        {
-            return Err(ConfigError::value(
-                format!("local.threads is {threads}"),
-                format!("Use 1 to {THREADS_MAX}, or leave it away."),
-            ));
-        }
-        Ok(())
+        self.local.check()
     }
 
     fn check_zone(&self) -> Result<()> {
