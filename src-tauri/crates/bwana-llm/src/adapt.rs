@@ -64,7 +64,7 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
 }
 
 /// Whether the refusal is about this field: it is named as the culprit, or in a sentence of refusal.
-fn about(said: &Said, words: &str, field: &str) -> bool {
+pub(crate) fn about(said: &Said, words: &str, field: &str) -> bool {
     let named = said
         .param
         .as_deref()

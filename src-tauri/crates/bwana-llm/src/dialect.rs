@@ -18,6 +18,11 @@ pub trait Dialect: Send + Sync {
     /// The version segment a base URL without one gets, like `v1`.
     fn version(&self) -> &'static str;
 
+    /// How a streamed reply is cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
+
     /// The request as bytes, after repair and sanitizing.
     ///
     /// # Errors
@@ -69,6 +74,15 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// The provider's own error, or `Malformed`.
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ModelInfo>, LlmError>;
+}
+
+/// How a streamed reply is cut into events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// One JSON value a line.
+    Lines,
 }
 
 /// The events of one reply, one after the other.

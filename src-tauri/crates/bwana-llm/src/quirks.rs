@@ -31,6 +31,10 @@ pub struct Quirks {
     pub strict_tools: bool,
     /// Sent as it is when tools are offered; `None` sends nothing.
     pub parallel_tool_calls: Option<bool>,
+    /// Sent as it is with every request: calls with one key find the cached beginning of each other's prompts.
+    pub prompt_cache_key: Option<String>,
+    /// Tokens of context a server of its own models is told to make room for (`num_ctx`); it cuts what does not fit.
+    pub num_ctx: Option<u32>,
     /// Keep connections for later calls. Off for servers that close theirs after each stream.
     pub idle_pool: bool,
 }
@@ -49,6 +53,8 @@ impl Default for Quirks {
             schema: SchemaRule::Plain,
             strict_tools: false,
             parallel_tool_calls: None,
+            prompt_cache_key: None,
+            num_ctx: None,
             idle_pool: true,
         }
     }
