@@ -193,6 +193,7 @@ pub fn kind_of(status: Option<u16>, said: &Said, otherwise: ErrorKind) -> ErrorK
         "content_policy",
         "responsibleaipolicy",
         "moderation",
+        "invalid_prompt",
     ]) || (status == Some(403) && has(&["flagged", "moderation"]))
     {
         ErrorKind::Refused

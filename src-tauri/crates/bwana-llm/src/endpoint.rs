@@ -41,8 +41,10 @@ impl Endpoint {
         }
         base.set_fragment(None);
         let path = base.path().trim_end_matches('/').to_owned();
-        let path = match path.strip_suffix("/chat/completions") {
+        let whole = WHOLE_PATHS.iter().find_map(|end| path.strip_suffix(end));
+        let path = match whole {
             Some(given) => given.to_owned(),
+            None if !is_version(version) => own_path(&path, version),
             None if path.split('/').any(is_version) => path,
             None => format!("{path}/{version}"),
         };
@@ -102,6 +104,21 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.show(""))
     }
+}
+
+/// How the addresses end at which a dialect is asked, where people give one whole. The last slash of the base stays off.
+const WHOLE_PATHS: [&str; 2] = ["/chat/completions", "/responses"];
+
+/// The path of a dialect whose first segment is no version (Ollama's `api`): behind the address of the same server's
+/// compatible endpoint, or of its chat, people mean the server.
+fn own_path(path: &str, first: &str) -> String {
+    let own = format!("/{first}");
+    let chat = format!("{own}/chat");
+    let root = [chat.as_str(), own.as_str(), "/v1"]
+        .iter()
+        .find_map(|end| path.strip_suffix(end))
+        .unwrap_or(path);
+    format!("{root}{own}")
 }
 
 /// `v1`, `v4`, `v1beta`, `v1beta2`
@@ -180,6 +197,32 @@ mod tests {
         check(
             "https://x.example/vault",
             "https://x.example/vault/v1/chat/completions",
+        );
+    }
+
+    #[test]
+    fn the_address_of_a_dialect_without_a_version_is_understood_too() {
+        for text in [
+            "http://127.0.0.1:11434",
+            "http://127.0.0.1:11434/",
+            "http://127.0.0.1:11434/api",
+            "http://127.0.0.1:11434/api/",
+            "http://127.0.0.1:11434/api/chat",
+            "http://127.0.0.1:11434/v1",
+        ] {
+            let endpoint = Endpoint::new(text, "api").unwrap();
+            let chat = "http://127.0.0.1:11434/api/chat";
+            assert_eq!(endpoint.join("chat").as_str(), chat, "{text}");
+        }
+        let behind = Endpoint::new("https://p.example/ollama", "api").unwrap();
+        assert_eq!(
+            behind.join("chat").as_str(),
+            "https://p.example/ollama/api/chat"
+        );
+        let whole = Endpoint::new("https://a.example/v1/responses", "v1").unwrap();
+        assert_eq!(
+            whole.join("responses").as_str(),
+            "https://a.example/v1/responses"
         );
     }
 

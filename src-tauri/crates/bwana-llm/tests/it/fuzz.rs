@@ -54,7 +54,7 @@ const EVIL: [&[u8]; 18] = [
     b"<html>",
 ];
 
-fn hurt(body: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+pub(crate) fn hurt(body: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     let at = random.below(body.len() + 1);
     match random.below(7) {
         0 => body.truncate(at),

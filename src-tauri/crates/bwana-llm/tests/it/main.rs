@@ -7,11 +7,16 @@
     reason = "in a test, helpers included, a surprise is a failure with a place"
 )]
 
+mod codec_cases;
+mod codec_properties;
 mod fuzz;
+
 mod llama_server;
+mod ollama_requests;
 mod properties;
 mod provider;
 mod requests;
+mod responses_requests;
 mod server;
 mod show;
 mod time_limits;
