@@ -1,8 +1,9 @@
 //! Model providers behind one trait: pure dialect codecs, one transport, and the client of the built-in local model.
 //!
 //! Start reading at [`provider`] (the trait everybody calls), then [`dialect`] (what a wire format has to do) and
-//! [`openai_chat`] (the one that does it). A call goes through [`repair`] and [`sanitize`] into the dialect's `encode`,
-//! over the [`transport`], and back through [`reader`] (pure: bytes in, deltas and an outcome out).
+//! [`openai_chat`] (the first that does it; [`openai_responses`] and [`ollama`] are built alike). A call goes through
+//! [`repair`] and [`sanitize`] into the dialect's `encode`, over the [`transport`], and back through [`reader`] (pure:
+//! bytes in, deltas and an outcome out). Providers people know by name are in [`presets`].
 //! Retries do not live here: they are the engine's, because they are journaled.
 
 mod adapt;
@@ -18,7 +19,7 @@ pub mod names;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
-mod presets;
+pub mod presets;
 pub mod prices;
 pub mod provider;
 pub mod quirks;
@@ -38,6 +39,7 @@ pub use limits::Limits;
 pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
+pub use presets::Preset;
 pub use prices::{PriceLine, price};
 pub use provider::{Fut, Provider, Sink};
 pub use quirks::Quirks;

@@ -13,6 +13,7 @@ mod fuzz;
 
 mod llama_server;
 mod ollama_requests;
+mod presets;
 mod properties;
 mod provider;
 mod requests;
