@@ -54,6 +54,9 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
             SchemaRule::Plain => SchemaRule::JsonObject,
             SchemaRule::JsonObject | SchemaRule::Prompt => SchemaRule::Prompt,
         };
+    } else if words.contains("function tools") && about(&said, &words, "reasoning_effort") {
+        // Models that reason by themselves take tools here only when told not to.
+        next.effort_with_tools = Some(String::from("none"));
     } else {
         let field = OPTIONAL_FIELDS
             .iter()
@@ -152,6 +155,10 @@ mod tests {
             |q| {
                 q.omit.insert(String::from("temperature"));
             },
+        );
+        check(
+            r#"{"error":{"message":"Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.","type":"invalid_request_error","param":"reasoning_effort","code":null}}"#,
+            |q| q.effort_with_tools = Some(String::from("none")),
         );
         check(
             r#"{"error":{"message":"This response_format type is unavailable now"}}"#,
