@@ -284,6 +284,7 @@ fn is_context_too_long(said: &Said, words: &str) -> bool {
         "greater than the context length",
         "context the overflows",
         "larger than the context",
+        "longer than the context",
         "prompt is too long",
         "prompt too long",
         "input is too long",

@@ -14,9 +14,9 @@ use crate::adapt::adapt;
 use crate::classify::to_error;
 use crate::dialect::{AuthForm, Decoder, Dialect, Encoded, Framing, ReplyContext};
 use crate::limits::Limits;
-use crate::quirks::Quirks;
+use crate::quirks::{Quirks, SchemaRule};
 
-pub use lists::{Tag, decode_tags};
+pub use lists::{Running, Tag, decode_running, decode_tags};
 
 /// The name under which opaque parts of this dialect would be stored; it has none.
 pub const OLLAMA: &str = "ollama";
@@ -66,7 +66,7 @@ impl Dialect for Ollama {
     }
 
     fn adapt(&self, error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
-        adapt(error, quirks)
+        weaker_format(error, quirks).or_else(|| adapt(error, quirks))
     }
 
     fn auth(&self) -> (HeaderName, AuthForm) {
@@ -88,6 +88,21 @@ impl Dialect for Ollama {
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
         lists::decode_models(body)
     }
+}
+
+/// A way to ask for the form of an answer that a server takes which refused the one before.
+fn weaker_format(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
+    let is_about_format = error.kind == ErrorKind::BadRequest
+        && error.message.to_lowercase().contains("invalid format");
+    let schema = match quirks.schema {
+        SchemaRule::Strict | SchemaRule::Plain => SchemaRule::JsonObject,
+        SchemaRule::JsonObject => SchemaRule::Prompt,
+        SchemaRule::Prompt => return None,
+    };
+    is_about_format.then(|| Quirks {
+        schema,
+        ..quirks.clone()
+    })
 }
 
 /// What is not there, with the way to get it: newer servers no longer say it.

@@ -29,6 +29,8 @@ struct Line<'a> {
     #[serde(default)]
     prompt_eval_count: Loose<f64>,
     #[serde(default)]
+    prompt_eval_cached_count: Loose<f64>,
+    #[serde(default)]
     eval_count: Loose<f64>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -101,6 +103,7 @@ impl LineDecoder {
             self.usage = Some(Usage {
                 input_tokens,
                 output_tokens,
+                cached_tokens: count(&line.prompt_eval_cached_count).min(input_tokens),
                 ..Usage::default()
             });
         }

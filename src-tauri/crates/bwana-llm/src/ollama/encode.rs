@@ -105,7 +105,7 @@ fn options(request: &Request, quirks: &Quirks) -> Map<String, Value> {
         put("num_ctx", json!(num_ctx));
     }
     if let Some(temperature) = request.temperature {
-        put("temperature", json!(temperature));
+        put("temperature", json!(widened(temperature)));
     }
     if let Some(seed) = request.seed {
         put("seed", json!(seed));
@@ -117,6 +117,14 @@ fn options(request: &Request, quirks: &Quirks) -> Map<String, Value> {
         options.extend(given.clone());
     }
     options
+}
+
+/// The number a person wrote: widening the bits of 0.2 would send 0.20000000298023224.
+fn widened(number: f32) -> f64 {
+    number
+        .to_string()
+        .parse()
+        .unwrap_or_else(|_| f64::from(number))
 }
 
 /// The dialect cannot say which tool to use: a named one is offered alone, and "none" offers none.

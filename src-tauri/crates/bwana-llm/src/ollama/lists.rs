@@ -31,15 +31,8 @@ pub struct Tag {
 /// # Errors
 /// The server's own error, or `Malformed`.
 pub fn decode_tags(body: &[u8]) -> Result<Vec<Tag>, LlmError> {
-    let read: Value = parse(body, "model list").map_err(hinted)?;
-    let list = read.get("models").and_then(|list| match list {
-        Value::Array(list) => Some(list.as_slice()),
-        Value::Null => Some(&[]), // what an empty list is to a Go program
-        _ => None,
-    });
-    let list = list.ok_or_else(|| malformed(body, "sent no model list"))?;
     let tag = |entry: &Value| {
-        let text = |at: &str| entry.pointer(at)?.as_str().filter(|text| !text.is_empty());
+        let text = |at: &str| text_at(entry, at);
         Some(Tag {
             name: text("/model").or_else(|| text("/name"))?.to_owned(),
             size_bytes: entry.get("size").and_then(Value::as_u64),
@@ -47,7 +40,57 @@ pub fn decode_tags(body: &[u8]) -> Result<Vec<Tag>, LlmError> {
             quantization: text("/details/quantization_level").map(str::to_owned),
         })
     };
-    Ok(list.iter().filter_map(tag).take(MODELS_MAX).collect())
+    Ok(entries(body)?.iter().filter_map(tag).collect())
+}
+
+/// A model in the server's memory, as `/api/ps` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Running {
+    pub name: String,
+    /// The context it really runs with; older servers do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u32>,
+    /// In memory, its context included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+}
+
+/// Reads the answer to `GET /api/ps`: the only place that tells which context a model really has.
+///
+/// # Errors
+/// The server's own error, or `Malformed`.
+pub fn decode_running(body: &[u8]) -> Result<Vec<Running>, LlmError> {
+    let entries = entries(body)?;
+    let running = |entry: &Value| {
+        let context = entry.get("context_length").and_then(Value::as_u64);
+        Some(Running {
+            name: text_at(entry, "/model")
+                .or_else(|| text_at(entry, "/name"))?
+                .to_owned(),
+            context_tokens: context
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n > 0),
+            size_bytes: entry.get("size").and_then(Value::as_u64),
+        })
+    };
+    Ok(entries.iter().filter_map(running).collect())
+}
+
+/// The entries of a list of models.
+fn entries(body: &[u8]) -> Result<Vec<Value>, LlmError> {
+    let mut read: Value = parse(body, "model list").map_err(hinted)?;
+    match read.get_mut("models").map(Value::take) {
+        Some(Value::Array(mut list)) => {
+            list.truncate(MODELS_MAX);
+            Ok(list)
+        }
+        Some(Value::Null) => Ok(Vec::new()), // what an empty list is to a Go program
+        _ => Err(malformed(body, "sent no model list")),
+    }
+}
+
+fn text_at<'a>(entry: &'a Value, at: &str) -> Option<&'a str> {
+    entry.pointer(at)?.as_str().filter(|text| !text.is_empty())
 }
 
 pub(super) fn decode_models(body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {

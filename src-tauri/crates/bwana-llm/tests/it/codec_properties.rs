@@ -5,6 +5,8 @@ use std::time::Duration;
 use bwana_llm::{Dialect, Limits};
 use bwana_types::model::{ErrorKind, LlmError, Outcome, Phase};
 
+use proptest::prelude::*;
+
 use crate::codec_cases::{
     Codec, assert_adds_up, codec, codecs, ollama, provider, responses, through,
 };
@@ -260,5 +262,102 @@ fn a_case_is_read_the_same_way_every_time() {
                 case.name
             );
         }
+    }
+}
+
+/// The end of a body that says `text` in this dialect.
+fn saying(dialect: &dyn Dialect, text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    match dialect.id() {
+        "ollama" => format!("{{\"message\":{{\"content\":{text}}}}}\n{{\"done\":true}}\n"),
+        _ => format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"delta\":{text}}}\n\ndata: {{\"type\":\"response.completed\"}}\n\n"
+        ),
+    }
+}
+
+proptest! {
+    /// Anything a model may say comes through whole, and is the same however the bytes were cut.
+    #[test]
+    fn any_text_survives_the_wire(said in ".{0,200}", cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
+        for codec in &codecs() {
+            let body = saying(codec.dialect.as_ref(), &said);
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len())).collect();
+            cuts.sort_unstable();
+            let (result, _) = in_pieces(codec.dialect.as_ref(), body.as_bytes(), &cuts);
+            let outcome = result.unwrap();
+            prop_assert_eq!(bwana_types::message::text_of(&outcome.parts).to_string(), said.clone());
+        }
+    }
+
+    /// However the pieces of parallel calls are mixed, and however their places are numbered, each finds its call.
+    #[test]
+    fn mixed_pieces_of_calls_find_their_call(seed in any::<u64>(), count in 1_usize..6, places in 0_u8..4) {
+        let mut random = Random::new(seed);
+        let place = |call: usize| match places {
+            0 => call.to_string(),
+            1 => String::from("0"),
+            2 => String::from("null"),
+            _ => (call * 1_000_000).to_string(),
+        };
+        let mut rest: Vec<String> = (0..count).map(|call| format!("{{\"x\":\"{}\"}}", "é".repeat(call * 7))).collect();
+        let whole = rest.clone();
+        let mut body = String::new();
+        for call in 0..count {
+            let place = place(call);
+            body.push_str(&format!("data: {{\"type\":\"response.output_item.added\",\"output_index\":{place},\"item\":{{\"id\":\"i{call}\",\"type\":\"function_call\",\"call_id\":\"c{call}\",\"name\":\"f\"}}}}\n\n"));
+        }
+        while rest.iter().any(|left| !left.is_empty()) {
+            let call = random.below(count);
+            let chars = 1 + random.below(5);
+            let piece: String = rest[call].chars().take(chars).collect();
+            rest[call] = rest[call].chars().skip(chars).collect();
+            let (piece, place) = (serde_json::to_string(&piece).unwrap(), place(call));
+            body.push_str(&format!("data: {{\"type\":\"response.function_call_arguments.delta\",\"item_id\":\"i{call}\",\"output_index\":{place},\"delta\":{piece}}}\n\n"));
+        }
+        body.push_str("data: {\"type\":\"response.completed\"}\n\n");
+        let [responses, _] = codecs();
+        let answer = through(responses.dialect.as_ref(), [body.as_bytes()], &Limits::default());
+        assert_adds_up(&answer);
+        let expected: Vec<String> = whole.iter().enumerate().map(|(call, args)| format!("call c{call}:f:{args}")).collect();
+        let shown = show::result(&answer.0);
+        prop_assert_eq!(shown, format!("{} stop=ToolCalls", expected.join(" ")));
+    }
+}
+
+#[test]
+fn no_damage_makes_the_lists_panic() {
+    let [responses, ollama] = codecs();
+    let seeds: [(&dyn Dialect, &str); 4] = [
+        (
+            ollama.dialect.as_ref(),
+            r#"{"models":[{"name":"m","size":7,"details":{"parameter_size":"3B"}}]}"#,
+        ),
+        (
+            ollama.dialect.as_ref(),
+            r#"{"embeddings":[[1,0.5],[0,1]],"prompt_eval_count":8}"#,
+        ),
+        (
+            responses.dialect.as_ref(),
+            r#"{"data":[{"id":"m","context_length":7}]}"#,
+        ),
+        (
+            responses.dialect.as_ref(),
+            r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[1,2]}],"usage":{}}"#,
+        ),
+    ];
+    let mut random = Random::new(seed());
+    for _ in 0..rounds() / 5 {
+        let (dialect, text) = seeds[random.below(seeds.len())];
+        let mut body = text.as_bytes().to_vec();
+        for _ in 0..=random.below(3) {
+            hurt(&mut body, text.as_bytes(), &mut random);
+        }
+        let _ = dialect.decode_models(&body);
+        let vectors = dialect.decode_embed(&body, 2);
+        assert!(vectors.is_err() || vectors.is_ok_and(|read| read.vectors.len() == 2));
+        let status = 400 + u16::try_from(random.below(200)).unwrap();
+        let error = dialect.error(status, &body);
+        let _ = dialect.adapt(&error, &bwana_llm::Quirks::default());
     }
 }

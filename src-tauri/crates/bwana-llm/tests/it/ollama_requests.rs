@@ -1,6 +1,6 @@
 //! Golden requests of the Ollama dialect, its lists and its vectors.
 
-use bwana_llm::ollama::{Tag, decode_tags};
+use bwana_llm::ollama::{Running, Tag, decode_running, decode_tags};
 use bwana_llm::quirks::SchemaRule;
 use bwana_llm::{Dialect, Ollama, Provider, Quirks};
 use bwana_types::message::{Message, Part, Role, ToolCall};
@@ -96,7 +96,7 @@ fn everything_at_once() {
     );
     request.tools = vec![tool("file.write")];
     request.max_output_tokens = 300;
-    request.temperature = Some(0.5);
+    request.temperature = Some(0.2);
     request.seed = Some(7);
     request.stop = vec![String::from("END")];
     request.extra.insert(String::from("think"), json!(true));
@@ -126,7 +126,7 @@ fn everything_at_once() {
             "shift": false,
             "tools": [{"type": "function", "function": {
                 "name": "file_write", "description": "Does file.write.", "parameters": tool("x").parameters}}],
-            "options": {"num_predict": 300, "num_ctx": 8192, "temperature": 0.5, "seed": 8, "stop": ["END"], "top_k": 40},
+            "options": {"num_predict": 300, "num_ctx": 8192, "temperature": 0.2, "seed": 8, "stop": ["END"], "top_k": 40},
             "think": true,
         })
     );
@@ -226,6 +226,39 @@ fn models_are_listed_with_their_sizes() {
         let error = decode_tags(body.as_bytes()).unwrap_err();
         assert_eq!(error.kind, kind, "{body}");
     }
+}
+
+#[test]
+fn the_context_a_model_really_has_is_told_by_the_server() {
+    let body = br#"{"models":[
+        {"name":"gemma3","model":"gemma3","size":6591830464,"digest":"a2","expires_at":"2026-10-17T16:47:07Z","size_vram":5333539264,"context_length":4096},
+        {"name":"old","size":7}]}"#;
+    let running = |name: &str, context_tokens, size_bytes| Running {
+        name: name.to_owned(),
+        context_tokens,
+        size_bytes: Some(size_bytes),
+    };
+    assert_eq!(
+        decode_running(body).unwrap(),
+        [
+            running("gemma3", Some(4_096), 6_591_830_464),
+            running("old", None, 7)
+        ]
+    );
+    assert!(decode_running(b"{}").is_err());
+}
+
+#[test]
+fn a_form_the_server_does_not_take_is_asked_for_more_weakly() {
+    let body =
+        r#"{"error":"invalid format: \"x\"; expected \"json\" or a valid JSON Schema object"}"#;
+    let error = Ollama.error(400, body.as_bytes());
+    let mut quirks = Quirks::default();
+    for schema in [SchemaRule::JsonObject, SchemaRule::Prompt] {
+        quirks = Ollama.adapt(&error, &quirks).unwrap();
+        assert_eq!(quirks.schema, schema);
+    }
+    assert_eq!(Ollama.adapt(&error, &quirks), None);
 }
 
 #[test]
