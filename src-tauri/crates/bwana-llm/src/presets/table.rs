@@ -46,39 +46,40 @@ fn hosted_at(
 }
 
 fn hosted() -> Vec<Preset> {
-    let mut presets = first_party();
+    let mut presets = Vec::from(openai());
+    presets.extend(first_party());
     presets.extend(gateways());
     presets
 }
 
-/// Providers of their own models.
-fn first_party() -> Vec<Preset> {
-    const OPENAI_KEYS: &str = "https://platform.openai.com/api-keys";
-    let openai = |id, title| {
+/// Both of OpenAI's interfaces. Its newest models call tools over responses only.
+fn openai() -> [Preset; 2] {
+    const KEYS: &str = "https://platform.openai.com/api-keys";
+    let named = |id, title| {
         let at = ("https://api.openai.com/v1", "openai.com");
-        Preset {
-            prices: OPENAI_PRICES,
-            contexts: OPENAI_CONTEXTS,
-            ..hosted_at((id, title), at, OPENAI_KEYS)
-        }
-    };
-    vec![
         Preset {
             quirks: Quirks {
                 max_tokens_field: MaxTokensField::MaxCompletionTokens,
                 schema: SchemaRule::Strict,
                 ..Quirks::default()
             },
-            ..openai("openai", "OpenAI")
-        },
+            prices: OPENAI_PRICES,
+            contexts: OPENAI_CONTEXTS,
+            ..hosted_at((id, title), at, KEYS)
+        }
+    };
+    [
+        named("openai", "OpenAI"),
         Preset {
             dialect: OPENAI_RESPONSES,
-            quirks: Quirks {
-                schema: SchemaRule::Strict,
-                ..Quirks::default()
-            },
-            ..openai("openai-responses", "OpenAI (responses)")
+            ..named("openai-responses", "OpenAI (responses)")
         },
+    ]
+}
+
+/// Other providers of their own models.
+fn first_party() -> Vec<Preset> {
+    vec![
         Preset {
             dialect: ANTHROPIC,
             prices: ANTHROPIC_PRICES,
