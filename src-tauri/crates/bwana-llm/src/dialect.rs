@@ -15,7 +15,7 @@ pub trait Dialect: Send + Sync {
     /// The name stored with opaque parts, so that they go back to this dialect only.
     fn id(&self) -> &'static str;
 
-    /// The version segment a base URL without one gets, like `v1`.
+    /// The segment a base URL without it gets: a version like `v1`, or what else the dialect's paths begin with.
     fn version(&self) -> &'static str;
 
     /// How a streamed reply is cut into events.

@@ -13,7 +13,7 @@ use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo, Outcome, Requ
 use http::{HeaderName, header};
 
 use crate::adapt::{about, adapt};
-use crate::classify::{read_error, to_error};
+use crate::classify::{Said, read_error, to_error};
 use crate::dialect::{AuthForm, Decoder, Dialect, Encoded, ReplyContext};
 use crate::limits::Limits;
 use crate::openai_chat::lists;
@@ -21,6 +21,10 @@ use crate::quirks::{Quirks, SchemaRule};
 
 /// The name under which opaque parts of this dialect are stored.
 pub const OPENAI_RESPONSES: &str = "openai_responses";
+
+/// In [`Quirks::omit`]: thoughts the provider sealed do not go back to it. Grows by itself when it cannot open one, which
+/// happens where gateways spread calls over several accounts.
+pub const SEALED: &str = "encrypted_content";
 
 /// The dialect. It has no state.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,7 +100,9 @@ fn own_fields(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
     let words = said.words.to_lowercase();
     let mut next = quirks.clone();
     let param = said.param.as_deref().unwrap_or_default();
-    if param == "text" || param.starts_with("text.") {
+    if cannot_open(&said, &words) {
+        next.omit.insert(SEALED.to_owned());
+    } else if param == "text" || param.starts_with("text.") {
         next.schema = match quirks.schema {
             SchemaRule::Strict => SchemaRule::Plain,
             SchemaRule::Plain => SchemaRule::JsonObject,
@@ -110,4 +116,13 @@ fn own_fields(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
         next.omit.insert((*field).to_owned());
     }
     (next != *quirks).then_some(next)
+}
+
+/// Whether the provider cannot read a thought it sealed itself, or looks for it where nothing is stored.
+fn cannot_open(said: &Said, words: &str) -> bool {
+    said.codes
+        .iter()
+        .any(|code| code == "invalid_encrypted_content")
+        || (words.contains("encrypted content") && words.contains("could not be"))
+        || words.contains("items are not persisted")
 }

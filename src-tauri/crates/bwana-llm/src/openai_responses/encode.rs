@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::OPENAI_RESPONSES;
+use super::{OPENAI_RESPONSES, SEALED};
 use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
 use crate::openai_chat::encode::{
@@ -51,6 +51,7 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
             turns: said,
             names: &names,
             model: &request.model,
+            seals: !quirks.omit.contains(SEALED),
         },
         tools,
         format,
@@ -147,6 +148,8 @@ struct Input<'a> {
     turns: &'a [Turn<'a>],
     names: &'a NameMap,
     model: &'a str,
+    /// Whether sealed thoughts go back.
+    seals: bool,
 }
 
 impl Serialize for Input<'_> {
@@ -198,7 +201,9 @@ impl Input<'_> {
                     })?;
                 }
                 // A thought that led to nothing is refused.
-                Piece::Reasoning { opaque, .. } if acts.is_some_and(|acts| at < acts) => {
+                Piece::Reasoning { opaque, .. }
+                    if self.seals && acts.is_some_and(|acts| at < acts) =>
+                {
                     if let Some(sealed) = opaque.and_then(|opaque| sealed(opaque, self.model)) {
                         list.serialize_element(sealed)?;
                     }

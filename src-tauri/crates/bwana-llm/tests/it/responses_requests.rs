@@ -7,8 +7,9 @@ use bwana_types::message::{Message, Opaque, Part, Role, ToolCall};
 use bwana_types::model::{ErrorKind, OutputSchema, Request, ToolChoice, ToolDecl};
 use serde_json::{Value, json};
 
-use crate::codec_cases::{codec, responses, through};
-use crate::show::hello;
+use crate::codec_cases::{codec, provider, responses, through};
+use crate::server::{Reply, Server};
+use crate::show::{self, complete, hello};
 
 fn text(request: &Request, quirks: &Quirks) -> String {
     let encoded = OpenAiResponses.encode(request, quirks).unwrap();
@@ -375,6 +376,49 @@ fn a_refusal_that_names_a_field_is_learned_from() {
         ..Quirks::default()
     };
     assert_eq!(body(&hello(), &quirks)["include"], Value::Null);
+}
+
+#[test]
+fn a_thought_nobody_can_open_any_more_stays_here() {
+    let mut request = hello();
+    let parts = vec![thought("", "openai_responses", "m", OWN), Part::text("Hi")];
+    request.messages.push(Message::new(Role::Assistant, parts));
+    for body in [
+        r#"{"error":{"message":"The encrypted content gAAA...DQ== could not be verified.","type":"invalid_request_error","param":null,"code":"invalid_encrypted_content"}}"#,
+        r#"{"error":{"message":"The encrypted content for item rs_1 could not be verified. Reason: Encrypted content could not be decrypted or parsed.","code":null}}"#,
+        r#"{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.","param":"input"}}"#,
+    ] {
+        let error = OpenAiResponses.error(400, body.as_bytes());
+        let before = Quirks::default();
+        assert!(text(&request, &before).contains("rs_1"));
+        let after = OpenAiResponses.adapt(&error, &before).unwrap();
+        assert!(!text(&request, &after).contains("rs_1"), "{body}");
+        assert_eq!(OpenAiResponses.adapt(&error, &after), None, "once");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_reason_is_asked_again_without_its_thoughts_and_remembered() {
+    let refusal = r#"{"error":{"message":"Encrypted content is not supported with this model.","type":"invalid_request_error","param":"include","code":null}}"#;
+    let reply = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n";
+    let json = "content-type: application/json";
+    let server = Server::start(vec![
+        Reply::status(400, json, refusal),
+        Reply::stream(reply),
+        Reply::stream(reply),
+    ])
+    .await;
+    let provider = provider(&responses().dialect, &server.url);
+    for _ in 0..2 {
+        let (result, _) = complete(&provider, &hello()).await;
+        assert_eq!(show::result(&result), r#"text "Hi" stop=Done"#);
+    }
+    let asked: Vec<bool> = server
+        .seen()
+        .iter()
+        .map(|seen| seen.body.get("include").is_some())
+        .collect();
+    assert_eq!(asked, [true, false, false]);
 }
 
 #[test]
