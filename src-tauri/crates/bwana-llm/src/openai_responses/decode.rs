@@ -361,12 +361,7 @@ impl ResponseDecoder {
         sink: Sink<'_>,
     ) -> Result<(), LlmError> {
         self.note(response);
-        // Servers that stream nothing but this event give everything here; what was streamed is not read again.
-        if self.items.list().is_empty() {
-            for (place, item) in response.output.0.iter().flatten().enumerate() {
-                self.done(item, i64::try_from(place).ok(), &mut *sink)?;
-            }
-        }
+        self.unstreamed(response, &mut *sink)?;
         if let Some(error) = response.error.filter(|error| error.get() != "null") {
             let body = format!("{{\"error\":{}}}", error.get());
             return Err(to_error(None, body.as_bytes(), ErrorKind::Server));
@@ -387,8 +382,35 @@ impl ResponseDecoder {
         Ok(())
     }
 
+    /// Reads from a whole answer what no event has brought: some servers stream nothing, others no calls. What was
+    /// streamed is not read again, because they may name it otherwise here. A thought has its place in front of what it
+    /// led to, so it comes with everything or not at all.
+    fn unstreamed(&mut self, response: &Response<'_>, sink: Sink<'_>) -> Result<(), LlmError> {
+        let known = self.items.list();
+        let is_new = |kind| {
+            !known
+                .iter()
+                .any(|item| item.kind == kind && item.has_content())
+        };
+        let wanted = [
+            (Kind::Message, is_new(Kind::Message)),
+            (Kind::Call, is_new(Kind::Call)),
+            (Kind::Reasoning, known.is_empty()),
+        ];
+        for (place, raw) in response.output.0.iter().flatten().enumerate() {
+            let kind = parse::<Item<'_>>(raw).and_then(|item| Some(name_of(&item, None)?.kind));
+            if kind.is_some_and(|kind| wanted.contains(&(kind, true))) {
+                self.done(raw, i64::try_from(place).ok(), &mut *sink)?;
+            }
+        }
+        Ok(())
+    }
+
     fn has_content(&self) -> bool {
-        !self.calls.is_empty() || self.items.list().iter().any(|item| !item.text.is_empty())
+        self.items
+            .list()
+            .iter()
+            .any(super::items::Item::has_content)
     }
 
     fn stop(&self) -> Option<Stop> {

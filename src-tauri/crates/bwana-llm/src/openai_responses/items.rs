@@ -37,6 +37,13 @@ pub(super) struct Item {
     pub(super) slot: Option<usize>,
 }
 
+impl Item {
+    /// Whether anything of it has come yet.
+    pub(super) fn has_content(&self) -> bool {
+        !self.text.is_empty() || self.slot.is_some()
+    }
+}
+
 /// How an event names its item.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Name<'a> {
