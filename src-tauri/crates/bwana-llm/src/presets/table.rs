@@ -161,8 +161,8 @@ fn gateways() -> Vec<Preset> {
             prices: TOGETHER_PRICES,
             ..hosted_at(
                 ("together", "Together"),
-                ("https://api.together.xyz/v1", "together.xyz"),
-                "https://api.together.xyz/settings/api-keys",
+                ("https://api.together.ai/v1", "together.ai"),
+                "https://api.together.ai/settings/api-keys",
             )
         },
         hosted_at(
