@@ -14,6 +14,15 @@ const OPTIONAL_FIELDS: [&str; 4] = [
     "reasoning_effort",
 ];
 
+/// Fields with which an answer of a given schema is asked for.
+const SCHEMA_FIELDS: [&str; 5] = [
+    "response_format",
+    "json_schema",
+    "json_object",
+    "output_config",
+    "response mime type", // Google's words where a model takes no schema beside tools
+];
+
 /// Words with which providers say that they do not know or want a field.
 const REFUSALS: [&str; 12] = [
     "unsupported",
@@ -45,7 +54,9 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
         next.usage_option = false;
     } else if about(&said, &words, "max_tokens") || about(&said, &words, "max_completion_tokens") {
         next.max_tokens_field = other_field(&said, &words, quirks.max_tokens_field)?;
-    } else if ["response_format", "json_schema", "json_object"]
+    } else if about(&said, &words, "cache_control") {
+        next.prompt_cache = false;
+    } else if SCHEMA_FIELDS
         .iter()
         .any(|field| about(&said, &words, field))
     {

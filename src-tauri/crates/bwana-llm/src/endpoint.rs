@@ -6,6 +6,9 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+/// Ends of an address that was given with the whole path of an endpoint.
+const WHOLE_PATHS: [&str; 2] = ["/chat/completions", "/messages"];
+
 /// The base URL of a provider, checked and completed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -20,7 +23,7 @@ pub enum BadEndpoint {
     NotAnAddress,
     #[error("an address begins with http:// or https://, not '{0}://'")]
     Scheme(String),
-    #[error("an address must not hold a name or password; give the key on its own")]
+    #[error("an address must not hold a name, password or key; give the key on its own")]
     HoldsSecret,
 }
 
@@ -39,9 +42,15 @@ impl Endpoint {
         if !base.username().is_empty() || base.password().is_some() {
             return Err(BadEndpoint::HoldsSecret);
         }
+        if base.query_pairs().any(|(name, _)| is_key(&name)) {
+            return Err(BadEndpoint::HoldsSecret);
+        }
         base.set_fragment(None);
         let path = base.path().trim_end_matches('/').to_owned();
-        let path = match path.strip_suffix("/chat/completions") {
+        let whole = WHOLE_PATHS
+            .iter()
+            .find_map(|suffix| path.strip_suffix(suffix));
+        let path = match whole {
             Some(given) => given.to_owned(),
             None if path.split('/').any(is_version) => path,
             None => format!("{path}/{version}"),
@@ -50,13 +59,24 @@ impl Endpoint {
         Ok(Self { base })
     }
 
-    /// The address of `path` below the base; a query of the base (an API version) stays.
+    /// The address of `path` below the base; a query of the base (an API version) stays, one of `path` joins it.
     pub fn join(&self, path: &str) -> Url {
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         let mut url = self.base.clone();
         url.set_path(&format!(
             "{}/{path}",
             self.base.path().trim_end_matches('/')
         ));
+        if let Some(query) = query {
+            let query = match self.base.query() {
+                Some(own) if !own.is_empty() => format!("{own}&{query}"),
+                _ => query.to_owned(),
+            };
+            url.set_query(Some(&query));
+        }
         url
     }
 
@@ -102,6 +122,13 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.show(""))
     }
+}
+
+/// Query parameters in which some providers take a key. Ours go into a header: addresses end up in logs.
+fn is_key(name: &str) -> bool {
+    ["key", "api_key", "apikey", "api-key", "access_token"]
+        .iter()
+        .any(|key| name.eq_ignore_ascii_case(key))
 }
 
 /// `v1`, `v4`, `v1beta`, `v1beta2`
@@ -192,6 +219,10 @@ mod tests {
             BadEndpoint::Scheme(String::from("ftp"))
         );
         assert_eq!(error("http://me:secret@x/v1"), BadEndpoint::HoldsSecret);
+        assert_eq!(
+            error("https://g.example/v1beta?alt=json&key=AIza0"),
+            BadEndpoint::HoldsSecret
+        );
         assert_eq!(error(""), BadEndpoint::NotAnAddress);
         assert_eq!(error("127.0.0.1:8080"), BadEndpoint::NotAnAddress);
         assert!(
@@ -222,6 +253,28 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_path_may_bring_a_query_and_is_otherwise_taken_as_it_is() {
+        let join = |base: &str, path: &str| {
+            let endpoint = Endpoint::new(base, "v1beta").unwrap();
+            endpoint.join(path).as_str().to_owned()
+        };
+        let path = "models/a%2F..%2Fb%3F:streamGenerateContent?alt=sse";
+        assert_eq!(
+            join("https://g.example", path),
+            "https://g.example/v1beta/models/a%2F..%2Fb%3F:streamGenerateContent?alt=sse"
+        );
+        assert_eq!(
+            join("https://g.example/v1?x=1", "models?pageSize=9"),
+            "https://g.example/v1/models?x=1&pageSize=9"
+        );
+        let messages = Endpoint::new("https://a.example/v1/messages", "v1").unwrap();
+        assert_eq!(
+            messages.join("messages").as_str(),
+            "https://a.example/v1/messages"
+        );
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! Model providers behind one trait: pure dialect codecs, one transport, and the client of the built-in local model.
 //!
 //! Start reading at [`provider`] (the trait everybody calls), then [`dialect`] (what a wire format has to do) and
-//! [`openai_chat`] (the one that does it). A call goes through [`repair`] and [`sanitize`] into the dialect's `encode`,
+//! [`openai_chat`], [`anthropic`] and [`gemini`] (which do it). A call goes through [`repair`] and [`sanitize`] into the dialect's `encode`,
 //! over the [`transport`], and back through [`reader`] (pure: bytes in, deltas and an outcome out).
 //! Retries do not live here: they are the engine's, because they are journaled.
 
 mod adapt;
+pub mod anthropic;
+mod body;
 pub mod classify;
 pub mod dialect;
 pub mod endpoint;
+pub mod gemini;
 pub mod http_provider;
 pub mod limits;
 pub mod local;
+mod loose;
 pub mod names;
 pub mod openai_chat;
 mod presets;
@@ -25,10 +29,13 @@ pub mod sanitize;
 pub mod sse;
 mod tool_slots;
 pub mod transport;
+mod unread;
 mod wait;
 
+pub use anthropic::Anthropic;
 pub use dialect::{AuthForm, Decoder, Dialect, Encoded, Progress, ReplyContext};
 pub use endpoint::{BadEndpoint, Endpoint};
+pub use gemini::Gemini;
 pub use http_provider::HttpProvider;
 pub use limits::Limits;
 pub use openai_chat::OpenAiChat;

@@ -31,6 +31,8 @@ pub struct Quirks {
     pub strict_tools: bool,
     /// Sent as it is when tools are offered; `None` sends nothing.
     pub parallel_tool_calls: Option<bool>,
+    /// Where the dialect has marks for what the provider should cache, they are set; dropped by itself when refused.
+    pub prompt_cache: bool,
     /// Keep connections for later calls. Off for servers that close theirs after each stream.
     pub idle_pool: bool,
 }
@@ -49,6 +51,7 @@ impl Default for Quirks {
             schema: SchemaRule::Plain,
             strict_tools: false,
             parallel_tool_calls: None,
+            prompt_cache: true,
             idle_pool: true,
         }
     }

@@ -42,6 +42,7 @@ pub enum Piece<'a> {
         id: Cow<'a, str>,
         name: &'a str,
         args: &'a str,
+        opaque: Option<&'a Opaque>,
     },
     Result {
         id: Cow<'a, str>,
@@ -200,6 +201,7 @@ fn push_assistant<'a>(
                     id: paired.wire_id.clone(),
                     name: &call.name,
                     args: &call.args,
+                    opaque: call.opaque.as_ref(),
                 });
                 results.push(Piece::Result {
                     id: paired.wire_id,

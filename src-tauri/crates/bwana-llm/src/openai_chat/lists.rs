@@ -5,9 +5,10 @@ use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wire::{Loose, WireUsage};
-use crate::classify::{kept_body, read_error, to_error};
+use super::wire::WireUsage;
 use crate::dialect::{Encoded, ReplyContext};
+use crate::loose::Loose;
+use crate::unread::{malformed, parse, sound};
 
 /// Models one list may name.
 const MODELS_MAX: usize = 10_000;
@@ -17,7 +18,7 @@ pub(super) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, Llm
     let body = serde_json::to_vec(&body)
         .map_err(|error| LlmError::new(ErrorKind::BadRequest, error.to_string()))?;
     Ok(Encoded {
-        path: "embeddings",
+        path: "embeddings".into(),
         headers: Vec::new(),
         body,
         context: ReplyContext::default(),
@@ -71,13 +72,7 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
         }
     }
     let vectors: Vec<Vec<f32>> = vectors.into_iter().flatten().collect();
-    let dims = vectors.first().map_or(0, Vec::len);
-    let sound = |v: &Vec<f32>| v.len() == dims && dims > 0 && v.iter().all(|x| x.is_finite());
-    if !vectors.iter().all(sound) {
-        return Err(wrong(String::from(
-            "sent vectors of different lengths, or with numbers that are none",
-        )));
-    }
+    sound(body, &vectors)?;
     // An embedding has no output; a server that counts one counts the input twice.
     let usage = read.usage.0.and_then(|usage| usage.usage());
     let usage = usage.map(|usage| Usage {
@@ -120,22 +115,4 @@ fn context_tokens(entry: &Value) -> Option<u32> {
     .find_map(|at| entry.pointer(at)?.as_u64())
     .and_then(|n| u32::try_from(n).ok())
     .filter(|n| *n > 0)
-}
-
-fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], what: &str) -> Result<T, LlmError> {
-    let unreadable =
-        |error: serde_json::Error| malformed(body, &format!("sent no {what} to read ({error})"));
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(_) | Value::Array(_)) if read_error(body).is_some() => {
-            Err(to_error(None, body, ErrorKind::BadRequest))
-        }
-        Ok(_) => serde_json::from_slice(body).map_err(unreadable),
-        Err(error) => Err(unreadable(error)),
-    }
-}
-
-fn malformed(body: &[u8], message: &str) -> LlmError {
-    let mut error = LlmError::new(ErrorKind::Malformed, message);
-    error.body = kept_body(body);
-    error
 }

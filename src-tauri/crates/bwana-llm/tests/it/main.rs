@@ -7,7 +7,10 @@
     reason = "in a test, helpers included, a surprise is a failure with a place"
 )]
 
+mod anthropic;
+mod dialect_cases;
 mod fuzz;
+mod gemini;
 mod llama_server;
 mod properties;
 mod provider;

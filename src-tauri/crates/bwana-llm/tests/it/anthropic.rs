@@ -1,0 +1,52 @@
+//! The Anthropic dialect: its wire cases, its requests, and what hostile servers may cost.
+
+mod hostile;
+mod requests;
+
+use bwana_llm::Anthropic;
+
+use crate::dialect_cases::{
+    self, Case, bodies, check_all_cuts, check_all_splits, check_codec, check_names, check_sockets,
+};
+use crate::fuzz;
+
+fn cases() -> Vec<Case> {
+    [
+        include_str!("../fixtures/anthropic/answers.txt"),
+        include_str!("../fixtures/anthropic/ends.txt"),
+        include_str!("../fixtures/anthropic/refusals.txt"),
+    ]
+    .into_iter()
+    .flat_map(dialect_cases::read)
+    .collect()
+}
+
+#[test]
+fn there_are_many_cases_and_no_name_twice() {
+    check_names(&cases(), 65);
+}
+
+#[test]
+fn every_case_means_what_it_should() {
+    check_codec(&Anthropic, &cases());
+}
+
+#[tokio::test]
+async fn every_case_means_the_same_over_a_socket() {
+    check_sockets::<Anthropic>(&cases()).await;
+}
+
+#[test]
+fn any_split_of_the_same_bytes_gives_the_same_answer() {
+    check_all_splits(&Anthropic, &cases(), 13);
+}
+
+#[test]
+fn every_case_can_be_cut_anywhere() {
+    check_all_cuts(&Anthropic, &cases());
+}
+
+#[test]
+fn no_damage_makes_the_reader_panic() {
+    fuzz::run(&Anthropic, &bodies(&cases()));
+}

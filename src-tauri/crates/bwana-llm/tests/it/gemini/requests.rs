@@ -1,0 +1,1 @@
+//! Golden requests of the Gemini dialect.
