@@ -193,7 +193,7 @@ impl Serialize for PartOut<'_> {
             args: &'a RawValue,
         }
         #[derive(Serialize)]
-        struct Response<'a> {
+        struct Answered<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             id: Option<&'a str>,
             name: &'a str,
@@ -224,7 +224,7 @@ impl Serialize for PartOut<'_> {
                 is_error,
             } => {
                 let key = if *is_error { "error" } else { "output" };
-                let response = Response {
+                let response = Answered {
                     id: *id,
                     name,
                     response: json!({ key: content }),

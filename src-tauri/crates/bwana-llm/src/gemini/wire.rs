@@ -75,41 +75,39 @@ pub(super) struct Feedback<'a> {
 
 /// Counts so far; the last ones are the whole.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct WireUsage {
-    #[serde(default)]
-    prompt_token_count: Loose<f64>,
+    #[serde(default, rename = "promptTokenCount")]
+    prompt: Loose<f64>,
     /// Of the prompt.
-    #[serde(default)]
-    cached_content_token_count: Loose<f64>,
+    #[serde(default, rename = "cachedContentTokenCount")]
+    cached_content: Loose<f64>,
     /// What tools of the server put into the prompt.
-    #[serde(default)]
-    tool_use_prompt_token_count: Loose<f64>,
-    #[serde(default)]
-    candidates_token_count: Loose<f64>,
+    #[serde(default, rename = "toolUsePromptTokenCount")]
+    tool_use_prompt: Loose<f64>,
+    #[serde(default, rename = "candidatesTokenCount")]
+    candidates: Loose<f64>,
     /// Beside the candidates'.
-    #[serde(default)]
-    thoughts_token_count: Loose<f64>,
-    #[serde(default)]
-    total_token_count: Loose<f64>,
+    #[serde(default, rename = "thoughtsTokenCount")]
+    thoughts: Loose<f64>,
+    #[serde(default, rename = "totalTokenCount")]
+    total: Loose<f64>,
 }
 
 impl WireUsage {
     pub(super) fn usage(&self) -> Option<Usage> {
         let count = |n: &Loose<f64>| n.0.map_or(0, tokens);
-        let input_tokens =
-            count(&self.prompt_token_count) + count(&self.tool_use_prompt_token_count);
-        let reasoning_tokens = count(&self.thoughts_token_count);
-        let output_tokens = match self.candidates_token_count.0 {
+        let input_tokens = count(&self.prompt) + count(&self.tool_use_prompt);
+        let reasoning_tokens = count(&self.thoughts);
+        let output_tokens = match self.candidates.0 {
             Some(n) => tokens(n) + reasoning_tokens,
-            None => count(&self.total_token_count)
+            None => count(&self.total)
                 .saturating_sub(input_tokens)
                 .max(reasoning_tokens),
         };
         (input_tokens > 0 || output_tokens > 0).then_some(Usage {
             input_tokens,
             output_tokens,
-            cached_tokens: count(&self.cached_content_token_count),
+            cached_tokens: count(&self.cached_content),
             reasoning_tokens,
             estimated: false,
         })
