@@ -33,6 +33,7 @@ impl Quirks {
         Self {
             system: SystemRule::FirstOnly,
             merge_same_role: true,
+            user_speaks_last: true,
             tool_id: IdRule::Clean,
             ..self
         }

@@ -25,6 +25,8 @@ pub struct Quirks {
     pub system: SystemRule,
     /// Neighbours of the same role become one message, and the conversation starts with the user.
     pub merge_same_role: bool,
+    /// The user, or a tool, speaks last; switched on by itself when a provider insists.
+    pub user_speaks_last: bool,
     /// How structured output is asked for.
     pub schema: SchemaRule,
     /// Tool arguments are asked for in strict mode where that does not change what they mean.
@@ -48,6 +50,7 @@ impl Default for Quirks {
             tool_id: IdRule::Clean,
             system: SystemRule::AsGiven,
             merge_same_role: false,
+            user_speaks_last: false,
             schema: SchemaRule::Plain,
             strict_tools: false,
             parallel_tool_calls: None,

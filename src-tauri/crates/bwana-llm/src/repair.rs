@@ -16,6 +16,8 @@ pub const NO_RESULT: &str = "No result: the call was not run, or was interrupted
 pub const EMPTY_RESULT: &str = "(no output)";
 /// What the user is made to say first, where a provider insists that the user speaks first.
 const OPENING: &str = "Begin.";
+/// What the user is made to say last, where a provider insists that nothing is left half said.
+const CLOSING: &str = "Go on.";
 /// The longest id every chat provider accepts, in characters.
 const ID_MAX_CHARS: usize = 40;
 
@@ -85,6 +87,9 @@ pub fn repair<'a>(
     if quirks.merge_same_role {
         start_with_user(&mut turns);
         merge_neighbours(&mut turns, |_| true);
+    }
+    if quirks.user_speaks_last {
+        end_with_user(&mut turns);
     }
     turns
 }
@@ -298,6 +303,18 @@ fn start_with_user(turns: &mut Vec<Turn<'_>>) {
     }
 }
 
+fn end_with_user(turns: &mut Vec<Turn<'_>>) {
+    if turns
+        .last()
+        .is_some_and(|turn| turn.role == Role::Assistant)
+    {
+        turns.push(Turn {
+            role: Role::User,
+            pieces: vec![Piece::Text(CLOSING)],
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bwana_types::message::ToolCall;
@@ -386,6 +403,26 @@ mod tests {
                 says(Role::Assistant, "done"),
             ],
             "S: s | U: u | A: hm + call a + call b | T: a=1 + b=2 | A: done",
+        );
+    }
+
+    #[test]
+    fn somebody_else_speaks_last_where_they_must() {
+        let quirks = Quirks {
+            user_speaks_last: true,
+            ..plain()
+        };
+        let (ask, said) = (says(Role::User, "u"), says(Role::Assistant, "a"));
+        check(
+            &quirks,
+            &[ask.clone(), said.clone()],
+            "U: u | A: a | U: Go on.",
+        );
+        check(&quirks, &[said, ask], "A: a | U: u");
+        check(
+            &quirks,
+            &[does(vec![call("a")]), tool(vec![result("a", "1")])],
+            "A: call a | T: a=1",
         );
     }
 

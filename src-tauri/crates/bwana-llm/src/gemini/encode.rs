@@ -396,17 +396,23 @@ fn tools(request: &Request, quirks: &Quirks, names: &NameMap, relaxed: &mut Rela
             relaxed.tools.insert(tool.name.clone(), given);
         }
         // A tool without parameters has no schema: an empty object is refused.
-        let has_parameters = form
-            .schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .is_some_and(|properties| !properties.is_empty());
-        if has_parameters || form.schema.get("$ref").is_some() {
+        if has_parameters(&form.schema) {
             out[key] = form.schema;
+            out[key]["type"] = json!("object");
         }
         out
     };
     request.tools.iter().map(one).collect()
+}
+
+fn has_parameters(schema: &Value) -> bool {
+    ["properties", "additionalProperties", "anyOf", "oneOf"]
+        .iter()
+        .any(|key| {
+            schema
+                .get(*key)
+                .is_some_and(|value| *value != Value::Bool(false))
+        })
 }
 
 struct Form {

@@ -93,6 +93,7 @@ impl Walk<'_> {
         if out.get("enum").is_some() {
             let _ = infer_type(&mut out); // a type helps; without one the values speak for themselves
         }
+        tidy_object(&mut out);
         describe(&mut out, &told);
         Value::Object(out)
     }
@@ -181,6 +182,27 @@ impl Walk<'_> {
             let shown: Vec<String> = values.iter().map(Value::to_string).collect();
             told.push(format!("one of {}", shown.join(", ")));
             self.relaxed = true;
+        }
+    }
+}
+
+/// The API refuses properties of what is no object, requirements of what is no property, and an empty list of either.
+fn tidy_object(out: &mut Map<String, Value>) {
+    let is_other = |name: &Value| name.as_str().is_some_and(|name| name != "object");
+    if out.get("type").is_some_and(is_other) {
+        for key in ["properties", "required", "additionalProperties"] {
+            out.remove(key);
+        }
+    }
+    let known = out.get("properties").and_then(Value::as_object).cloned();
+    let known = known.unwrap_or_default();
+    if known.is_empty() {
+        out.remove("properties");
+    }
+    if let Some(Value::Array(names)) = out.get_mut("required") {
+        names.retain(|name| name.as_str().is_some_and(|name| known.contains_key(name)));
+        if names.is_empty() {
+            out.remove("required");
         }
     }
 }
@@ -317,6 +339,23 @@ mod tests {
         );
         assert_eq!(for_gemini(&json!({"$ref":"#"})), None);
         assert_eq!(for_gemini(&json!(true)), None);
+    }
+
+    #[test]
+    fn objects_say_only_what_is_theirs() {
+        check(
+            &json!({"type":"object","properties":{
+                "a":{"type":"string","properties":{"x":{}},"required":["x"]},
+                "b":{"type":"object","required":["gone"],"properties":{}},
+                "c":{"type":["object","null"],"properties":{"y":{"type":"string"}},"required":["y","gone"]}},
+                "required":["a"]}),
+            &json!({"type":"object","properties":{
+                "a":{"type":"string"},
+                "b":{"type":"object"},
+                "c":{"type":["object","null"],"properties":{"y":{"type":"string"}},"required":["y"]}},
+                "required":["a"]}),
+            false,
+        );
     }
 
     #[test]

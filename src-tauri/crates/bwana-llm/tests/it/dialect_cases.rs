@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bwana_llm::dialect::{Dialect, ReplyContext};
 use bwana_llm::names::NameMap;
 use bwana_llm::{HttpProvider, Limits};
-use bwana_types::model::{Request, ToolDecl};
+use bwana_types::message::Part;
+use bwana_types::model::{ErrorKind, Request, ToolDecl};
 use serde_json::json;
 
 use crate::fuzz::Random;
@@ -171,11 +172,27 @@ pub(crate) fn check_all_splits(dialect: &dyn Dialect, cases: &[Case], seed: u64)
     }
 }
 
-/// Wherever a body is cut, there is an answer, and it holds what the deltas said.
+/// Wherever a body is cut, there is an answer, and it holds what the deltas said; and where the body was a good answer,
+/// a piece of it is either the answer or an interrupted one whose words are the first of its words.
 pub(crate) fn check_all_cuts(dialect: &dyn Dialect, cases: &[Case]) {
     for body in bodies(cases) {
+        let (whole, _) = whole_of(dialect, &body);
+        let words = whole.as_ref().map(|outcome| words(&outcome.parts));
         for cut in 0..body.len() {
-            show::assert_deltas_add_up(&whole_of(dialect, &body[..cut]));
+            let answer = whole_of(dialect, &body[..cut]);
+            show::assert_deltas_add_up(&answer);
+            let (Ok(words), Err(error)) = (&words, &answer.0) else {
+                continue;
+            };
+            let shown = String::from_utf8_lossy(&body[..cut]);
+            assert_eq!(error.kind, ErrorKind::Interrupted, "{error} at {shown}");
+            let said = self::words(&error.partial.parts);
+            assert!(words.starts_with(&said), "{said:?} at {shown}");
+            assert_eq!(error.partial.stop, None);
         }
     }
+}
+
+fn words(parts: &[Part]) -> String {
+    parts.iter().filter_map(Part::as_text).collect()
 }

@@ -26,7 +26,7 @@ pub(crate) fn whole_of(dialect: &dyn Dialect, body: &[u8]) -> Answer {
     in_pieces_of(dialect, body, &[])
 }
 
-fn in_pieces_of(dialect: &dyn Dialect, body: &[u8], cuts: &[usize]) -> Answer {
+pub(crate) fn in_pieces_of(dialect: &dyn Dialect, body: &[u8], cuts: &[usize]) -> Answer {
     let mut pieces = Vec::new();
     let mut from = 0;
     for cut in cuts.iter().copied().chain([body.len()]) {

@@ -246,7 +246,23 @@ fn thoughts_go_back_byte_for_byte_and_only_where_they_came_from() {
         said(vec![Part::text("Hi"), own(&block)])["content"],
         json!([{"type": "text", "text": "Hi"}])
     );
-    assert_eq!(said(vec![own(&block)]), Value::Null);
+    assert_eq!(said(vec![own(&block)])["role"], Value::Null);
+}
+
+#[test]
+fn an_answer_to_be_continued_ends_without_blanks() {
+    let request = Request::new(
+        "m",
+        vec![Message::text(Role::Assistant, "I was about to \n")],
+    );
+    let quirks = Quirks {
+        user_speaks_last: false,
+        ..unmarked()
+    };
+    assert_eq!(
+        body(&request, &quirks)["messages"][1]["content"],
+        json!([{"type": "text", "text": "I was about to"}])
+    );
 }
 
 #[test]
@@ -303,7 +319,8 @@ fn a_broken_conversation_is_mended_on_the_wire() {
             {"role": "user", "content": [
                 {"type": "tool_result", "tool_use_id": "a", "content": "No result: the call was not run, or was interrupted.", "is_error": true},
                 {"type": "text", "text": "Stop."}]},
-            {"role": "assistant", "content": [{"type": "text", "text": "I was about to"}]}
+            {"role": "assistant", "content": [{"type": "text", "text": "I was about to \n"}]},
+            {"role": "user", "content": [{"type": "text", "text": "Go on."}]}
         ])
     );
     let blank = messages(vec![

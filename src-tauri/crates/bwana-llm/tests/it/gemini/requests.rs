@@ -74,8 +74,7 @@ fn the_smallest_request_byte_for_byte() {
     );
 }
 
-#[test]
-fn everything_at_once() {
+fn everything() -> Request {
     let mut request = Request::new(
         "m",
         vec![
@@ -128,8 +127,13 @@ fn everything_at_once() {
         String::from("generationConfig"),
         json!({"thinkingConfig": {"includeThoughts": true}}),
     );
+    request
+}
+
+#[test]
+fn everything_at_once() {
     assert_eq!(
-        body(&request, &preset()),
+        body(&everything(), &preset()),
         json!({
             "systemInstruction": {"parts": [{"text": "Be brief."}]},
             "contents": [
