@@ -15,7 +15,7 @@ pub const NO_RESULT: &str = "No result: the call was not run, or was interrupted
 /// What a model is told when a tool succeeded and returned nothing.
 pub const EMPTY_RESULT: &str = "(no output)";
 /// What the user is made to say first, where a provider insists that the user speaks first.
-const OPENING: &str = "Begin.";
+pub(crate) const OPENING: &str = "Begin.";
 /// What the user is made to say last, where a provider insists that nothing is left half said.
 const CLOSING: &str = "Go on.";
 /// The longest id every chat provider accepts, in characters.
@@ -304,15 +304,15 @@ fn start_with_user(turns: &mut Vec<Turn<'_>>) {
 }
 
 fn end_with_user(turns: &mut Vec<Turn<'_>>) {
-    if turns
-        .last()
-        .is_some_and(|turn| turn.role == Role::Assistant)
-    {
-        turns.push(Turn {
-            role: Role::User,
-            pieces: vec![Piece::Text(CLOSING)],
-        });
-    }
+    let said = match turns.last().map(|turn| turn.role) {
+        Some(Role::Assistant) => CLOSING,
+        Some(Role::System) | None => OPENING,
+        Some(Role::User | Role::Tool) => return,
+    };
+    turns.push(Turn {
+        role: Role::User,
+        pieces: vec![Piece::Text(said)],
+    });
 }
 
 #[cfg(test)]
@@ -419,6 +419,7 @@ mod tests {
             "U: u | A: a | U: Go on.",
         );
         check(&quirks, &[said, ask], "A: a | U: u");
+        check(&quirks, &[says(Role::System, "s")], "S: s | U: Begin.");
         check(
             &quirks,
             &[does(vec![call("a")]), tool(vec![result("a", "1")])],

@@ -15,7 +15,7 @@ use crate::body::{Fields, args_object, in_words, named, to_bytes};
 use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
 use crate::quirks::{Quirks, SchemaRule, SystemRule};
-use crate::repair::{EMPTY_RESULT, Piece, Turn, repair};
+use crate::repair::{EMPTY_RESULT, OPENING, Piece, Turn, repair};
 use crate::sanitize::{Relaxed, for_anthropic};
 
 /// Where messages are asked for, below the base URL.
@@ -123,6 +123,15 @@ struct Block<'a> {
     cached: bool,
 }
 
+impl<'a> Block<'a> {
+    fn plain(content: Content<'a>) -> Self {
+        Self {
+            content,
+            cached: false,
+        }
+    }
+}
+
 enum Content<'a> {
     Text(&'a str),
     Image {
@@ -224,6 +233,10 @@ fn conversation<'a>(
             _ => messages.push(Message { role, content }),
         }
     }
+    if messages.first().is_some_and(|m| m.role == "assistant") {
+        let (role, content) = ("user", vec![Block::plain(Content::Text(OPENING))]);
+        messages.insert(0, Message { role, content });
+    }
     trim_last(&mut messages);
     if cache {
         let last_user = messages.iter_mut().rfind(|m| m.role == "user");
@@ -274,10 +287,7 @@ fn block<'a>(piece: &'a Piece<'a>, names: &'a NameMap, model: &str) -> Option<Bl
             is_error: *is_error,
         },
     };
-    Some(Block {
-        content,
-        cached: false,
-    })
+    Some(Block::plain(content))
 }
 
 /// Thoughts go back to the dialect and model they came from, and there unchanged; the others stay here.
@@ -318,9 +328,11 @@ fn tools(request: &Request, quirks: &Quirks, names: &NameMap, relaxed: &mut Rela
     tools
 }
 
-/// The API insists on the type object, which a schema may leave unsaid.
+/// The API insists on the type object, which a schema may leave unsaid, and refuses alternatives at the top: whoever
+/// offers the tool checks its arguments against them.
 fn input_schema(parameters: &Value) -> Value {
     let mut map = parameters.as_object().cloned().unwrap_or_default();
+    map.retain(|key, _| !["anyOf", "oneOf", "allOf"].contains(&key.as_str()));
     map.insert(String::from("type"), json!("object"));
     Value::Object(map)
 }

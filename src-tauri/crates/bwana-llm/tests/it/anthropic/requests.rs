@@ -323,6 +323,11 @@ fn a_broken_conversation_is_mended_on_the_wire() {
             {"role": "user", "content": [{"type": "text", "text": "Go on."}]}
         ])
     );
+    let hidden = messages(vec![
+        Message::text(Role::User, "  "),
+        Message::text(Role::Assistant, "Hi"),
+    ]);
+    assert_eq!(hidden[0]["content"][0]["text"], "Begin.");
     let blank = messages(vec![
         Message::new(Role::Assistant, vec![call("a", "f", "{}")]),
         Message::new(Role::Tool, vec![result("a", "  ", false)]),
@@ -401,7 +406,7 @@ fn strict_tools_where_it_changes_nothing() {
     request.tools = vec![
         tool("f"),
         ToolDecl {
-            parameters: json!({"properties": {"m": {"type": "object", "additionalProperties": true}}}),
+            parameters: json!({"properties": {"m": {"type": "object", "additionalProperties": true}}, "anyOf": [{"required": ["m"]}, {}]}),
             ..tool("g")
         },
     ];
@@ -415,7 +420,10 @@ fn strict_tools_where_it_changes_nothing() {
     let x = &sent["tools"][0]["input_schema"]["properties"]["x"];
     assert_eq!(*x, json!({"type": "integer", "description": "minimum: 1"}));
     assert_eq!(sent["tools"][1]["strict"], Value::Null);
-    assert_eq!(sent["tools"][1]["input_schema"]["type"], "object");
+    assert_eq!(
+        sent["tools"][1]["input_schema"],
+        json!({"type": "object", "properties": {"m": {"type": "object", "additionalProperties": true}}})
+    );
     assert!(encoded.context.relaxed.tools.contains_key("f"));
 }
 
