@@ -24,9 +24,10 @@ pub const ANTHROPIC: &str = "anthropic";
 /// The version of the API everything here is written for.
 const VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 /// Words with which the API says that it cannot make a grammar of a schema.
-const SCHEMA_COMPLAINTS: [&str; 4] = [
+const SCHEMA_COMPLAINTS: [&str; 5] = [
     "schema is too complex",
     "too many optional parameters",
+    "too many parameters with union types",
     "grammar is too large",
     "grammar compilation",
 ];

@@ -117,7 +117,7 @@ impl ContentDecoder {
         let Some(reason) = candidate.finish_reason.as_str() else {
             return Ok(());
         };
-        if reason.starts_with("MALFORMED_") {
+        if reason.starts_with("MALFORMED_") || reason == "UNEXPECTED_TOOL_CALL" {
             let said = candidate.finish_message.as_str().unwrap_or(reason);
             let words = format!("could not finish a tool call ({})", quote(said));
             return Err(malformed(raw.as_bytes(), &words));
@@ -385,6 +385,7 @@ fn stop_of(reason: &str) -> Stop {
         | "BLOCKLIST"
         | "PROHIBITED_CONTENT"
         | "SPII"
+        | "MODEL_ARMOR"
         | "IMAGE_SAFETY"
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => Stop::Filtered,
