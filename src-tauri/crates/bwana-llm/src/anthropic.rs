@@ -15,6 +15,7 @@ use http::{HeaderName, HeaderValue};
 use crate::adapt::adapt;
 use crate::classify::to_error;
 use crate::dialect::{AuthForm, Decoder, Dialect, Encoded, ReplyContext};
+use crate::endpoint::Endpoint;
 use crate::limits::Limits;
 use crate::quirks::{Quirks, SchemaRule};
 
@@ -31,6 +32,21 @@ const SCHEMA_COMPLAINTS: [&str; 5] = [
     "grammar is too large",
     "grammar compilation",
 ];
+
+/// The quirks to begin with at `endpoint`. Others that speak this dialect mostly overlook `output_config`, and say
+/// nothing; they are asked for JSON in words.
+pub(crate) fn quirks(endpoint: &Endpoint) -> Quirks {
+    let base = Quirks {
+        schema: if endpoint.is_at("anthropic.com") {
+            SchemaRule::Strict
+        } else {
+            SchemaRule::Prompt
+        },
+        idle_pool: !(endpoint.is_loopback() || endpoint.is_plain_http()),
+        ..Quirks::default()
+    };
+    base.ordered()
+}
 
 /// The dialect. It has no state.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,7 +119,7 @@ impl Dialect for Anthropic {
     }
 
     fn decode_embed(&self, body: &[u8], _count: usize) -> Result<Embedded, LlmError> {
-        Err(crate::unread::malformed(
+        Err(crate::openai_chat::lists::malformed(
             body,
             "sent vectors nobody asked for",
         ))
@@ -115,5 +131,27 @@ impl Dialect for Anthropic {
 
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
         lists::decode_models(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quirks::SystemRule;
+
+    #[test]
+    fn the_quirks_fit_the_dialect_and_the_host() {
+        let at = |url: &str| Quirks::for_dialect(&Endpoint::new(url, "v1").unwrap(), ANTHROPIC);
+        let own = at("https://api.anthropic.com");
+        assert_eq!(own.schema, SchemaRule::Strict);
+        assert_eq!(own.system, SystemRule::FirstOnly);
+        assert!(own.merge_same_role && own.user_speaks_last && own.idle_pool && own.prompt_cache);
+        assert_eq!(
+            at("https://api.notanthropic.com").schema,
+            SchemaRule::Prompt
+        );
+        let local = at("http://127.0.0.1:8080");
+        assert!(!local.idle_pool && local.merge_same_role);
+        assert_eq!(local.schema, SchemaRule::Prompt);
     }
 }

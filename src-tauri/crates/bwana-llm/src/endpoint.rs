@@ -96,6 +96,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether the host is `domain` or below it.
+    pub fn is_at(&self, domain: &str) -> bool {
+        let host = self.host().to_ascii_lowercase();
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+
     /// Whether it is asked without TLS.
     pub fn is_plain_http(&self) -> bool {
         self.base.scheme() == "http"

@@ -16,6 +16,7 @@ use http::HeaderName;
 use crate::adapt::adapt;
 use crate::classify::to_error;
 use crate::dialect::{AuthForm, Decoder, Dialect, Encoded, ReplyContext};
+use crate::endpoint::Endpoint;
 use crate::limits::Limits;
 use crate::quirks::{Quirks, SchemaRule};
 
@@ -24,6 +25,15 @@ pub const GEMINI: &str = "gemini";
 
 /// Fields an older server does not know, each with another way to say the same.
 const NEWER_FIELDS: [&str; 2] = [encode::RESPONSE_SCHEMA, encode::PARAMETERS_SCHEMA];
+
+/// The quirks to begin with at `endpoint`.
+pub(crate) fn quirks(endpoint: &Endpoint) -> Quirks {
+    let base = Quirks {
+        idle_pool: !(endpoint.is_loopback() || endpoint.is_plain_http()),
+        ..Quirks::default()
+    };
+    base.ordered()
+}
 
 /// The dialect. It has no state.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,6 +144,15 @@ fn path(model: &str, method: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_quirks_fit_the_dialect() {
+        let at = |url: &str| Quirks::for_dialect(&Endpoint::new(url, "v1beta").unwrap(), GEMINI);
+        let own = at("https://generativelanguage.googleapis.com");
+        assert_eq!(own.schema, SchemaRule::Plain);
+        assert!(own.merge_same_role && own.user_speaks_last && own.idle_pool);
+        assert!(!at("http://127.0.0.1:8080").idle_pool);
+    }
 
     #[test]
     fn a_name_stays_one_segment_whatever_it_holds() {

@@ -50,7 +50,7 @@ impl HttpProvider {
     /// A provider without a key, with the quirks and limits that fit its address.
     pub fn new(endpoint: Endpoint, dialect: Arc<dyn Dialect>, transport: Transport) -> Self {
         Self {
-            quirks: Quirks::for_provider(&endpoint, dialect.id()),
+            quirks: Quirks::for_dialect(&endpoint, dialect.id()),
             limits: if endpoint.is_loopback() || endpoint.is_plain_http() {
                 Limits::LOCAL
             } else {

@@ -15,7 +15,6 @@ pub mod gemini;
 pub mod http_provider;
 pub mod limits;
 pub mod local;
-mod loose;
 pub mod names;
 pub mod openai_chat;
 mod presets;
@@ -29,7 +28,6 @@ pub mod sanitize;
 pub mod sse;
 mod tool_slots;
 pub mod transport;
-mod unread;
 mod wait;
 
 pub use anthropic::Anthropic;

@@ -60,6 +60,21 @@ impl Default for Quirks {
     }
 }
 
+impl Quirks {
+    /// These, with system messages first and apart, users and models in turns, and the user last: what the dialects of
+    /// Anthropic and Google are made of.
+    #[must_use]
+    pub(crate) fn ordered(self) -> Self {
+        Self {
+            system: SystemRule::FirstOnly,
+            merge_same_role: true,
+            user_speaks_last: true,
+            tool_id: IdRule::Clean,
+            ..self
+        }
+    }
+}
+
 /// The field that limits output tokens.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,

@@ -12,10 +12,11 @@ use super::wire::{self, BlockFields, Counts, Event};
 use crate::classify::{read_error, to_error};
 use crate::dialect::{Decoder, Progress, ReplyContext};
 use crate::limits::Limits;
-use crate::loose::arguments;
+use crate::openai_chat::decode::{is_event_line, quote, unreadable, whole_error};
+use crate::openai_chat::lists::malformed;
+use crate::openai_chat::wire::arguments;
 use crate::provider::Sink;
 use crate::tool_slots::{Piece, ToolSlots};
-use crate::unread::{malformed, quote, run_together, unreadable, whole_error};
 
 /// Blocks one answer may consist of.
 const BLOCKS_MAX: usize = 1_024;
@@ -403,12 +404,14 @@ impl Decoder for MessageDecoder {
             Err(_) if name == "error" => {
                 return Err(to_error(None, data.as_bytes(), ErrorKind::Server));
             }
-            Err(error) => {
-                return match run_together(data) {
-                    Some(mut events) => events.try_for_each(|event| self.event("", event, sink)),
-                    None => Err(unreadable("an event", data, &error)),
-                };
+            // Servers that forget the blank line between two events make one of them.
+            Err(_) if data.contains('\n') && data.lines().all(is_event_line) => {
+                return data
+                    .lines()
+                    .filter(|line| !line.trim().is_empty())
+                    .try_for_each(|line| self.event("", line, sink));
             }
+            Err(error) => return Err(unreadable("an event", data, &error)),
         };
         match event {
             None => Ok(()),

@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::ANTHROPIC;
-use crate::body::{Fields, args_object, in_words, named, to_bytes};
+use crate::body::{args_object, join_settings, to_bytes};
 use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
+use crate::openai_chat::encode::{Fields, instruction, named};
 use crate::quirks::{Quirks, SchemaRule, SystemRule};
 use crate::repair::{EMPTY_RESULT, OPENING, Piece, Turn, repair};
 use crate::sanitize::{Relaxed, for_anthropic};
@@ -22,27 +23,27 @@ use crate::sanitize::{Relaxed, for_anthropic};
 const PATH: &str = "messages";
 
 pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmError> {
-    named(&request.model)?;
+    named(request)?;
     let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()));
     let mut relaxed = Relaxed::default();
     let format = format(request, quirks, &mut relaxed);
     let tools = tools(request, quirks, &names, &mut relaxed);
-    let instruction = request
-        .schema
-        .as_ref()
-        .filter(|_| format.is_none())
-        .map(in_words);
-    let ordered = ordered(quirks);
+    let ordered = ordered(quirks, format.is_none());
+    let instruction = instruction(request, &ordered);
     let turns = repair(&request.messages, &ordered, instruction.as_deref());
     let (system, messages) = conversation(&turns, &names, &request.model, quirks.prompt_cache);
+    let mut extra = Cow::Borrowed(&request.extra);
+    let ours = Map::from_iter(format.map(|format| (String::from("format"), format)));
+    let config = join_settings("output_config", ours, &mut extra, &quirks.omit);
     let body = Body {
         request,
+        extra: &extra,
         quirks,
         names: &names,
         system,
         messages,
         tools,
-        format,
+        config,
     };
     Ok(Encoded {
         path: PATH.into(),
@@ -56,9 +57,14 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
     })
 }
 
-/// The dialect has no other order than this, whoever speaks it.
-fn ordered(quirks: &Quirks) -> Quirks {
+/// The dialect has no other order than this, whoever speaks it. `in_words`: a schema is asked for in the prompt.
+fn ordered(quirks: &Quirks, in_words: bool) -> Quirks {
     Quirks {
+        schema: if in_words {
+            SchemaRule::Prompt
+        } else {
+            SchemaRule::Strict
+        },
         system: match quirks.system {
             SystemRule::AsGiven => SystemRule::FirstOnly,
             other => other,
@@ -70,19 +76,23 @@ fn ordered(quirks: &Quirks) -> Quirks {
 
 struct Body<'a> {
     request: &'a Request,
+    extra: &'a Map<String, Value>,
     quirks: &'a Quirks,
     names: &'a NameMap,
     system: Vec<Block<'a>>,
     messages: Vec<Message<'a>>,
     tools: Vec<Value>,
-    format: Option<Value>,
+    config: Map<String, Value>,
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let request = self.request;
-        let map = serializer.serialize_map(None)?;
-        let mut fields = Fields::new(map, &request.extra, &self.quirks.omit);
+        let mut fields = Fields {
+            map: serializer.serialize_map(None)?,
+            extra: self.extra,
+            omit: &self.quirks.omit,
+        };
         fields.put("model", &request.model)?;
         fields.put("max_tokens", &request.max_output_tokens)?;
         if !self.system.is_empty() {
@@ -96,18 +106,19 @@ impl Serialize for Body<'_> {
         if !request.stop.is_empty() {
             fields.put("stop_sequences", &request.stop)?;
         }
-        let mut config = Map::new();
-        if let Some(format) = &self.format {
-            config.insert(String::from("format"), format.clone());
+        if !self.config.is_empty() {
+            fields.put("output_config", &self.config)?;
         }
-        fields.put_object("output_config", config)?;
         if !self.tools.is_empty() {
             fields.put("tools", &self.tools)?;
             if let Some(choice) = tool_choice(request, self.quirks, self.names) {
                 fields.put("tool_choice", &choice)?;
             }
         }
-        fields.end()
+        for (key, value) in self.extra {
+            fields.map.serialize_entry(key, value)?;
+        }
+        fields.map.end()
     }
 }
 

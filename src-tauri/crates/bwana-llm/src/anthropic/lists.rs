@@ -3,11 +3,8 @@
 use bwana_types::model::{LlmError, ModelInfo};
 use serde::Deserialize;
 
-use crate::loose::{Loose, Text};
-use crate::unread::parse;
-
-/// Models one list may name.
-const MODELS_MAX: usize = 10_000;
+use crate::openai_chat::lists::{MODELS_MAX, parse};
+use crate::openai_chat::wire::{Loose, Text};
 
 #[derive(Deserialize)]
 struct List<'a> {

@@ -4,7 +4,7 @@ use bwana_types::message::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::loose::{Loose, Text, tokens};
+use crate::openai_chat::wire::{Loose, Text, tokens};
 
 /// An event of a stream. Which fields it has depends on its type.
 #[derive(Deserialize)]

@@ -12,10 +12,11 @@ use super::wire::{Candidate, Chunk, FunctionCall, WirePart};
 use crate::classify::{read_error, to_error};
 use crate::dialect::{Decoder, Progress, ReplyContext};
 use crate::limits::Limits;
-use crate::loose::arguments;
+use crate::openai_chat::decode::{is_event_line, quote, unreadable, whole_error};
+use crate::openai_chat::lists::malformed;
+use crate::openai_chat::wire::arguments;
 use crate::provider::Sink;
 use crate::tool_slots::{Piece, ToolSlots};
-use crate::unread::{malformed, quote, run_together, unreadable, whole_error};
 
 /// Pieces one answer may consist of.
 const PIECES_MAX: usize = 1_024;
@@ -303,10 +304,12 @@ impl Decoder for ContentDecoder {
         match serde_json::from_str::<Option<Chunk<'_>>>(data) {
             Ok(None) => Ok(()),
             Ok(Some(chunk)) => self.chunk(&chunk, data, sink),
-            Err(error) => match run_together(data) {
-                Some(mut events) => events.try_for_each(|event| self.event(name, event, sink)),
-                None => Err(unreadable("an event", data, &error)),
-            },
+            // Servers that forget the blank line between two events make one of them.
+            Err(_) if data.contains('\n') && data.lines().all(is_event_line) => data
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .try_for_each(|line| self.event(name, line, sink)),
+            Err(error) => Err(unreadable("an event", data, &error)),
         }
     }
 

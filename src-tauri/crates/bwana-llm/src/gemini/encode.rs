@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::decode::{CALL_ID, SIGNATURE, SIGNED_BYTES, THOUGHT};
 use super::{GEMINI, path};
-use crate::body::{Fields, args_object, in_words, named, to_bytes};
+use crate::body::{args_object, join_settings, to_bytes};
 use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
+use crate::openai_chat::encode::{Fields, instruction, named};
 use crate::quirks::{Quirks, SchemaRule, SystemRule};
 use crate::repair::{Piece, Turn, repair};
 use crate::sanitize::{Relaxed, for_gemini, for_gemini_openapi};
@@ -34,18 +35,13 @@ const FOREIGN_SIGNATURE: &str = "skip_thought_signature_validator";
 const SEED_MASK: u64 = 0x7FFF_FFFF;
 
 pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmError> {
-    named(&request.model)?;
+    named(request)?;
     let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()));
     let mut relaxed = Relaxed::default();
     let format = format(request, quirks, &mut relaxed);
     let tools = tools(request, quirks, &names, &mut relaxed);
-    let in_prompt = matches!(quirks.schema, SchemaRule::JsonObject | SchemaRule::Prompt);
-    let instruction = request
-        .schema
-        .as_ref()
-        .filter(|_| in_prompt || format.is_none())
-        .map(in_words);
     let ordered = ordered(quirks);
+    let instruction = instruction(request, &ordered);
     let turns = repair(&request.messages, &ordered, instruction.as_deref());
     let said = Conversation {
         names: &names,
@@ -53,14 +49,18 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
         model: &request.model,
     };
     let (system, contents) = said.contents(&turns);
+    let mut extra = Cow::Borrowed(&request.extra);
+    let ours = settings(request, format.unwrap_or_default());
+    let settings = join_settings("generationConfig", ours, &mut extra, &quirks.omit);
     let body = Body {
         request,
+        extra: &extra,
         quirks,
         names: &names,
         system,
         contents,
         tools,
-        format,
+        settings,
     };
     Ok(Encoded {
         path: path(&request.model, METHOD).into(),
@@ -88,19 +88,22 @@ fn ordered(quirks: &Quirks) -> Quirks {
 
 struct Body<'a> {
     request: &'a Request,
+    extra: &'a Map<String, Value>,
     quirks: &'a Quirks,
     names: &'a NameMap,
     system: Vec<PartOut<'a>>,
     contents: Vec<ContentOut<'a>>,
     tools: Vec<Value>,
-    format: Option<Map<String, Value>>,
+    settings: Map<String, Value>,
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let request = self.request;
-        let map = serializer.serialize_map(None)?;
-        let mut fields = Fields::new(map, &request.extra, &self.quirks.omit);
+        let mut fields = Fields {
+            map: serializer.serialize_map(None)?,
+            extra: self.extra,
+            omit: &self.quirks.omit,
+        };
         if !self.system.is_empty() {
             fields.put(
                 "systemInstruction",
@@ -110,41 +113,41 @@ impl Serialize for Body<'_> {
             )?;
         }
         fields.put("contents", &self.contents)?;
-        fields.put_object("generationConfig", self.settings())?;
+        fields.put("generationConfig", &self.settings)?;
         if !self.tools.is_empty() {
             fields.put("tools", &[json!({"functionDeclarations": self.tools})])?;
-            if let Some(config) = tool_config(&request.tool_choice, self.names) {
-                fields.put_object("toolConfig", config)?;
+            if let Some(config) = tool_config(&self.request.tool_choice, self.names) {
+                fields.put("toolConfig", &config)?;
             }
         }
-        fields.end()
+        for (key, value) in self.extra {
+            fields.map.serialize_entry(key, value)?;
+        }
+        fields.map.end()
     }
 }
 
-impl Body<'_> {
-    fn settings(&self) -> Map<String, Value> {
-        let request = self.request;
-        let mut settings = self.format.clone().unwrap_or_default();
-        let mut put = |key: &str, value: Value| {
-            settings.insert(key.to_owned(), value);
-        };
-        put("maxOutputTokens", json!(request.max_output_tokens));
-        if let Some(temperature) = request.temperature {
-            // As short as it was written, not as long as its bits: 0.2 and not 0.20000000298.
-            let shown = temperature.to_string().parse::<f64>();
-            put(
-                "temperature",
-                json!(shown.unwrap_or_else(|_| temperature.into())),
-            );
-        }
-        if let Some(seed) = request.seed {
-            put("seed", json!(seed & SEED_MASK));
-        }
-        if !request.stop.is_empty() {
-            put("stopSequences", json!(request.stop));
-        }
-        settings
+/// What the answer should be like, added to how it should be written.
+fn settings(request: &Request, mut settings: Map<String, Value>) -> Map<String, Value> {
+    let mut put = |key: &str, value: Value| {
+        settings.insert(key.to_owned(), value);
+    };
+    put("maxOutputTokens", json!(request.max_output_tokens));
+    if let Some(temperature) = request.temperature {
+        // As short as it was written, not as long as its bits: 0.2 and not 0.20000000298.
+        let shown = temperature.to_string().parse::<f64>();
+        put(
+            "temperature",
+            json!(shown.unwrap_or_else(|_| temperature.into())),
+        );
     }
+    if let Some(seed) = request.seed {
+        put("seed", json!(seed & SEED_MASK));
+    }
+    if !request.stop.is_empty() {
+        put("stopSequences", json!(request.stop));
+    }
+    settings
 }
 
 #[derive(Serialize)]
@@ -438,7 +441,7 @@ fn schema(given: &Value, older: bool, newer_field: &'static str) -> (&'static st
     (newer_field, Form { schema, relaxed })
 }
 
-fn tool_config(choice: &ToolChoice, names: &NameMap) -> Option<Map<String, Value>> {
+fn tool_config(choice: &ToolChoice, names: &NameMap) -> Option<Value> {
     let mode = match choice {
         ToolChoice::Auto => return None, // the default
         ToolChoice::None => json!({"mode": "NONE"}),
@@ -447,10 +450,7 @@ fn tool_config(choice: &ToolChoice, names: &NameMap) -> Option<Map<String, Value
             json!({"mode": "ANY", "allowedFunctionNames": [names.wire(name)]})
         }
     };
-    Some(Map::from_iter([(
-        String::from("functionCallingConfig"),
-        mode,
-    )]))
+    Some(json!({ "functionCallingConfig": mode }))
 }
 
 /// What asks for JSON; `None` where only words do.

@@ -1,24 +1,22 @@
 //! The two plain questions beside content: which models there are, and vectors for texts.
 
 use bwana_types::message::Usage;
-use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo};
+use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wire::WireUsage;
 use super::{path, resource};
-use crate::body::named;
 use crate::dialect::{Encoded, ReplyContext};
-use crate::loose::{Loose, Text};
-use crate::unread::{malformed, parse, sound};
+use crate::openai_chat::encode::named;
+use crate::openai_chat::lists::{MODELS_MAX, malformed, parse, sound};
+use crate::openai_chat::wire::{Loose, Text};
 
-/// Models one list may name.
-const MODELS_MAX: usize = 10_000;
 /// What a model can do that answers.
 const ANSWERS: &str = "generateContent";
 
 pub(super) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, LlmError> {
-    named(model)?;
+    named(&Request::new(model, Vec::new()))?;
     let (collection, name) = resource(model);
     let full = format!("{collection}{name}");
     let one = |text: &String| json!({"model": full, "content": {"parts": [{"text": text}]}});
@@ -56,7 +54,7 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
         ));
     }
     let vectors: Vec<Vec<f32>> = read.embeddings.into_iter().map(|v| v.values).collect();
-    sound(body, &vectors)?;
+    sound(&vectors, body)?;
     let usage = read.usage_metadata.0.and_then(|usage| usage.usage());
     let usage = usage.map(|usage| Usage {
         output_tokens: 0,

@@ -4,7 +4,7 @@ use bwana_types::message::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::loose::{Loose, Text, tokens};
+use crate::openai_chat::wire::{Loose, Text, tokens};
 
 /// A chunk of a stream, or a whole reply: they are the same.
 #[derive(Deserialize)]

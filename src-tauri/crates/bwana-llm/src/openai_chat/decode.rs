@@ -7,14 +7,15 @@ use bwana_types::model::{Delta, ErrorKind, LlmError, Outcome};
 
 use super::OPENAI_CHAT;
 use super::wire::{self, Choice, Chunk, Said};
-use crate::classify::{read_error, to_error};
+use crate::classify::{kept_body, read_error, to_error};
 use crate::dialect::{Decoder, Progress, ReplyContext};
 use crate::limits::Limits;
-use crate::loose::arguments;
 use crate::provider::Sink;
 use crate::reasoning::Details;
 use crate::tool_slots::{Piece, ToolSlots};
-use crate::unread::{malformed, quote, run_together, unreadable, whole_error};
+
+/// How much of an unreadable event is quoted in the message.
+const QUOTE_MAX_CHARS: usize = 200;
 
 /// Reads one streamed reply.
 pub(super) struct ChatDecoder {
@@ -135,7 +136,7 @@ impl ChatDecoder {
                 index: Some(0),
                 id: None,
                 name: function.name.as_str(),
-                args: function.arguments.map(arguments).unwrap_or_default(),
+                args: function.arguments.map(wire::arguments).unwrap_or_default(),
             };
             self.calls.push(&piece, 0, &self.context.names, sink)?;
         }
@@ -157,7 +158,7 @@ impl ChatDecoder {
                 name: function.and_then(|f| f.name.as_str()),
                 args: function
                     .and_then(|f| f.arguments)
-                    .map(arguments)
+                    .map(wire::arguments)
                     .unwrap_or_default(),
             };
             self.calls
@@ -214,10 +215,12 @@ impl Decoder for ChatDecoder {
         match serde_json::from_str::<Option<Chunk<'_>>>(data) {
             Ok(None) => Ok(()),
             Ok(Some(chunk)) => self.chunk(&chunk, data, sink),
-            Err(error) => match run_together(data) {
-                Some(mut events) => events.try_for_each(|event| self.event(name, event, sink)),
-                None => Err(unreadable("an event", data, &error)),
-            },
+            // Servers that forget the blank line between two events make one of them.
+            Err(_) if data.contains('\n') && data.lines().all(is_event_line) => data
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .try_for_each(|line| self.event(name, line, sink)),
+            Err(error) => Err(unreadable("an event", data, &error)),
         }
     }
 
@@ -280,8 +283,12 @@ pub(super) fn whole(
     let chunk: Chunk<'_> =
         serde_json::from_str(text).map_err(|error| unreadable("the answer", text, &error))?;
     if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
-        let message = format!("sent an answer without choices: {}", quote(text));
-        return Err(malformed(body, &message));
+        let mut error = LlmError::new(
+            ErrorKind::Malformed,
+            format!("sent an answer without choices: {}", quote(text)),
+        );
+        error.body = kept_body(body);
+        return Err(error);
     }
     let mut decoder = ChatDecoder::new(context.clone(), limits);
     let read = decoder.chunk(&chunk, text, &mut |_| {});
@@ -296,6 +303,14 @@ pub(super) fn whole(
             *error.partial = outcome;
             Err(error)
         }
+    }
+}
+
+/// An unparseable body is a broken answer, not an error message, if it was cut; the reader tells the two apart.
+pub(crate) fn whole_error(text: &str) -> LlmError {
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => to_error(None, text.as_bytes(), ErrorKind::BadRequest),
+        Err(error) => unreadable("the answer", text, &error),
     }
 }
 
@@ -322,4 +337,30 @@ fn error_in(raw: &str, choices: &[Choice<'_>]) -> LlmError {
         None => raw.to_owned(),
     };
     to_error(None, body.as_bytes(), ErrorKind::Server)
+}
+
+pub(crate) fn is_event_line(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty()
+        || line == "[DONE]"
+        || serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+pub(crate) fn unreadable(what: &str, data: &str, error: &serde_json::Error) -> LlmError {
+    let mut failed = LlmError::new(
+        ErrorKind::Malformed,
+        format!(
+            "sent {what} that is no readable JSON ({error}): {}",
+            quote(data)
+        ),
+    );
+    failed.body = kept_body(data.as_bytes());
+    failed
+}
+
+pub(crate) fn quote(data: &str) -> String {
+    match data.char_indices().nth(QUOTE_MAX_CHARS) {
+        Some((at, _)) => format!("{}…", &data[..at]),
+        None => data.to_owned(),
+    }
 }

@@ -1,15 +1,16 @@
 //! Requests of the chat dialect: one pass from a repaired conversation to bytes, texts borrowed all the way.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use bwana_types::message::Role;
-use bwana_types::model::{LlmError, Request, ToolChoice, ToolDecl};
+use bwana_types::model::{ErrorKind, LlmError, Request, ToolChoice, ToolDecl};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::OPENAI_CHAT;
-use crate::body::{Fields, in_words, joined, named, readable_args, to_bytes};
 use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
 use crate::quirks::{MaxTokensField, Quirks, SchemaRule};
@@ -22,16 +23,12 @@ const PATH: &str = "chat/completions";
 const SCHEMA_NAME_MAX_CHARS: usize = 64;
 
 pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmError> {
-    named(&request.model)?;
+    named(request)?;
     let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()));
     let mut relaxed = Relaxed::default();
     let format = response_format(request, quirks, &mut relaxed);
     let tools = tools(request, quirks, &names, &mut relaxed);
-    let instruction = request
-        .schema
-        .as_ref()
-        .filter(|_| matches!(quirks.schema, SchemaRule::JsonObject | SchemaRule::Prompt))
-        .map(in_words);
+    let instruction = instruction(request, quirks);
     let turns = repair(&request.messages, quirks, instruction.as_deref());
     let body = Body {
         request,
@@ -46,16 +43,37 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
         tools,
         format,
     };
+    let mut bytes = Vec::with_capacity(size_hint(&turns));
+    serde_json::to_writer(&mut bytes, &body).map_err(|error| no_json(&error))?;
     Ok(Encoded {
         path: PATH.into(),
         headers: Vec::new(),
-        body: to_bytes(&body, &turns)?,
+        body: bytes,
         context: ReplyContext {
             model: request.model.clone(),
             names,
             relaxed,
         },
     })
+}
+
+/// # Errors
+/// `BadRequest` if no model is named.
+pub(crate) fn named(request: &Request) -> Result<(), LlmError> {
+    if request.model.is_empty() {
+        return Err(LlmError::new(
+            ErrorKind::BadRequest,
+            "cannot be asked without the name of a model; choose one of its list",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn no_json(error: &serde_json::Error) -> LlmError {
+    LlmError::new(
+        ErrorKind::BadRequest,
+        format!("cannot be asked this: it does not fit into JSON ({error})"),
+    )
 }
 
 struct Body<'a> {
@@ -70,8 +88,11 @@ struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (request, quirks) = (self.request, self.quirks);
-        let map = serializer.serialize_map(None)?;
-        let mut fields = Fields::new(map, &request.extra, &quirks.omit);
+        let mut fields = Fields {
+            map: serializer.serialize_map(None)?,
+            extra: &request.extra,
+            omit: &quirks.omit,
+        };
         fields.put("model", &request.model)?;
         fields.put("messages", &self.messages)?;
         fields.put("stream", &true)?;
@@ -107,7 +128,30 @@ impl Serialize for Body<'_> {
                 fields.put("reasoning_effort", effort)?;
             }
         }
-        fields.end()
+        for (key, value) in &request.extra {
+            fields.map.serialize_entry(key, value)?;
+        }
+        fields.map.end()
+    }
+}
+
+/// The fields of a body: what the caller adds by hand wins, what the provider refuses stays out.
+pub(crate) struct Fields<'a, M> {
+    pub(crate) map: M,
+    pub(crate) extra: &'a Map<String, Value>,
+    pub(crate) omit: &'a BTreeSet<String>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    pub(crate) fn put<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), M::Error> {
+        if self.extra.contains_key(key) || self.omit.contains(key) {
+            return Ok(());
+        }
+        self.map.serialize_entry(key, value)
     }
 }
 
@@ -306,8 +350,16 @@ fn text_of<'a>(piece: &Piece<'a>) -> Option<&'a str> {
     }
 }
 
+pub(crate) fn joined<'a>(texts: &[&'a str]) -> Cow<'a, str> {
+    match texts {
+        [] => Cow::Borrowed(""),
+        [only] => Cow::Borrowed(only),
+        several => Cow::Owned(several.join("\n\n")),
+    }
+}
+
 /// The dialect has no flag for a failed tool, so the text says it.
-fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
+pub(crate) fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
     let says_so = content
         .get(..5)
         .is_some_and(|head| head.eq_ignore_ascii_case("error"));
@@ -315,6 +367,19 @@ fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
         Cow::Owned(format!("Error: {content}"))
     } else {
         Cow::Borrowed(content)
+    }
+}
+
+/// Arguments as text that parses: servers with chat templates fail on what does not, and a cut call stays in history.
+pub(crate) fn readable_args(args: &str) -> Cow<'_, str> {
+    if args.trim().is_empty() {
+        Cow::Borrowed("{}")
+    } else if serde_json::from_str::<&RawValue>(args)
+        .is_ok_and(|value| value.get().trim_start().starts_with('{'))
+    {
+        Cow::Borrowed(args)
+    } else {
+        Cow::Owned(json!({ "unreadable_arguments": args }).to_string())
     }
 }
 
@@ -374,7 +439,18 @@ fn response_format(request: &Request, quirks: &Quirks, relaxed: &mut Relaxed) ->
     }
 }
 
-fn schema_name(name: &str) -> String {
+/// The schema in words, for providers that take it in no other way.
+pub(crate) fn instruction(request: &Request, quirks: &Quirks) -> Option<String> {
+    let output = request.schema.as_ref()?;
+    matches!(quirks.schema, SchemaRule::JsonObject | SchemaRule::Prompt).then(|| {
+        format!(
+            "Answer with one JSON value and nothing else. It must be valid for this JSON Schema:\n{}",
+            output.schema
+        )
+    })
+}
+
+pub(crate) fn schema_name(name: &str) -> String {
     let clean: String = name
         .chars()
         .map(|c| {
@@ -391,4 +467,18 @@ fn schema_name(name: &str) -> String {
     } else {
         clean
     }
+}
+
+/// Room for the body, so that a long conversation is written without growing the buffer again and again.
+pub(crate) fn size_hint(turns: &[Turn<'_>]) -> usize {
+    const AROUND_MESSAGE_BYTES: usize = 64;
+    const AROUND_BODY_BYTES: usize = 1_024;
+    let pieces = turns.iter().flat_map(|turn| &turn.pieces);
+    let texts = pieces.map(|piece| match piece {
+        Piece::Text(text) | Piece::Reasoning { text, .. } => text.len() + AROUND_MESSAGE_BYTES,
+        Piece::Image { data, .. } => data.len() + AROUND_MESSAGE_BYTES,
+        Piece::Call { args, .. } => args.len() + 2 * AROUND_MESSAGE_BYTES,
+        Piece::Result { content, .. } => content.len() + 2 * AROUND_MESSAGE_BYTES,
+    });
+    texts.sum::<usize>() + AROUND_BODY_BYTES
 }

@@ -5,15 +5,14 @@ use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wire::WireUsage;
+use super::wire::{Loose, WireUsage};
+use crate::classify::{kept_body, read_error, to_error};
 use crate::dialect::{Encoded, ReplyContext};
-use crate::loose::Loose;
-use crate::unread::{malformed, parse, sound};
 
 /// Models one list may name.
-const MODELS_MAX: usize = 10_000;
+pub(crate) const MODELS_MAX: usize = 10_000;
 
-pub(super) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, LlmError> {
+pub(crate) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, LlmError> {
     let body = json!({"model": model, "input": texts, "encoding_format": "float"});
     let body = serde_json::to_vec(&body)
         .map_err(|error| LlmError::new(ErrorKind::BadRequest, error.to_string()))?;
@@ -46,7 +45,7 @@ enum Embedding {
     Nested(Vec<Vec<f32>>),
 }
 
-pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmError> {
+pub(crate) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmError> {
     let read: Vectors = parse(body, "vectors")?;
     let wrong = |what: String| malformed(body, &what);
     if read.data.len() != count {
@@ -72,7 +71,7 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
         }
     }
     let vectors: Vec<Vec<f32>> = vectors.into_iter().flatten().collect();
-    sound(body, &vectors)?;
+    sound(&vectors, body)?;
     // An embedding has no output; a server that counts one counts the input twice.
     let usage = read.usage.0.and_then(|usage| usage.usage());
     let usage = usage.map(|usage| Usage {
@@ -82,7 +81,19 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
     Ok(Embedded { vectors, usage })
 }
 
-pub(super) fn decode_models(body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
+/// # Errors
+/// `Malformed` unless all vectors have one length and are made of numbers.
+pub(crate) fn sound(vectors: &[Vec<f32>], body: &[u8]) -> Result<(), LlmError> {
+    let dims = vectors.first().map_or(0, Vec::len);
+    let sound = |v: &Vec<f32>| v.len() == dims && dims > 0 && v.iter().all(|x| x.is_finite());
+    if vectors.iter().all(sound) {
+        return Ok(());
+    }
+    let message = "sent vectors of different lengths, or with numbers that are none";
+    Err(malformed(body, message))
+}
+
+pub(crate) fn decode_models(body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
     let read: Value = parse(body, "model list")?;
     let list = ["data", "models"]
         .iter()
@@ -115,4 +126,22 @@ fn context_tokens(entry: &Value) -> Option<u32> {
     .find_map(|at| entry.pointer(at)?.as_u64())
     .and_then(|n| u32::try_from(n).ok())
     .filter(|n| *n > 0)
+}
+
+pub(crate) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], what: &str) -> Result<T, LlmError> {
+    let unreadable =
+        |error: serde_json::Error| malformed(body, &format!("sent no {what} to read ({error})"));
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(_) | Value::Array(_)) if read_error(body).is_some() => {
+            Err(to_error(None, body, ErrorKind::BadRequest))
+        }
+        Ok(_) => serde_json::from_slice(body).map_err(unreadable),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+pub(crate) fn malformed(body: &[u8], message: &str) -> LlmError {
+    let mut error = LlmError::new(ErrorKind::Malformed, message);
+    error.body = kept_body(body);
+    error
 }

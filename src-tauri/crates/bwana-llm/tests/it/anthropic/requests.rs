@@ -17,7 +17,7 @@ const KEY: &str = "sk-ant-0123456789abcdef";
 
 fn preset() -> Quirks {
     let endpoint = Endpoint::new("https://api.anthropic.com", "v1").unwrap();
-    Quirks::for_provider(&endpoint, "anthropic")
+    Quirks::for_dialect(&endpoint, "anthropic")
 }
 
 /// Without the marks for the cache, which one test looks at.

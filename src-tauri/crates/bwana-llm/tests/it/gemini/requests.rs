@@ -18,7 +18,7 @@ const JSON: &str = "content-type: application/json";
 
 fn preset() -> Quirks {
     let endpoint = Endpoint::new("https://generativelanguage.googleapis.com", "v1beta").unwrap();
-    Quirks::for_provider(&endpoint, "gemini")
+    Quirks::for_dialect(&endpoint, "gemini")
 }
 
 fn body(request: &Request, quirks: &Quirks) -> Value {
