@@ -6,9 +6,6 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// Ends of an address that was given with the whole path of an endpoint.
-const WHOLE_PATHS: [&str; 2] = ["/chat/completions", "/messages"];
-
 /// The base URL of a provider, checked and completed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -47,9 +44,7 @@ impl Endpoint {
         }
         base.set_fragment(None);
         let path = base.path().trim_end_matches('/').to_owned();
-        let whole = WHOLE_PATHS
-            .iter()
-            .find_map(|suffix| path.strip_suffix(suffix));
+        let whole = WHOLE_PATHS.iter().find_map(|end| path.strip_suffix(end));
         let path = match whole {
             Some(given) => given.to_owned(),
             None if path.split('/').any(is_version) => path,
@@ -131,12 +126,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Query parameters in which some providers take a key. Ours go into a header: addresses end up in logs.
-fn is_key(name: &str) -> bool {
-    ["key", "api_key", "apikey", "api-key", "access_token"]
-        .iter()
-        .any(|key| name.eq_ignore_ascii_case(key))
-}
+/// How the addresses end at which a dialect is asked, where people give one whole. The last slash of the base stays off.
+const WHOLE_PATHS: [&str; 2] = ["/chat/completions", "/messages"];
 
 /// `v1`, `v4`, `v1beta`, `v1beta2`
 fn is_version(segment: &str) -> bool {
@@ -150,6 +141,13 @@ fn is_version(segment: &str) -> bool {
         .or_else(|| rest.strip_prefix("beta"))
         .unwrap_or(rest);
     digits > 0 && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Query parameters in which some providers take a key. Ours go into a header: addresses end up in logs.
+fn is_key(name: &str) -> bool {
+    ["key", "api_key", "apikey", "api-key", "access_token"]
+        .iter()
+        .any(|key| name.eq_ignore_ascii_case(key))
 }
 
 #[cfg(test)]

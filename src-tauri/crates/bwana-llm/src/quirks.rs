@@ -27,14 +27,14 @@ pub struct Quirks {
     pub merge_same_role: bool,
     /// The user, or a tool, speaks last; switched on by itself when a provider insists.
     pub user_speaks_last: bool,
+    /// Where the dialect has marks for what the provider should cache, they are set; dropped by itself when refused.
+    pub prompt_cache: bool,
     /// How structured output is asked for.
     pub schema: SchemaRule,
     /// Tool arguments are asked for in strict mode where that does not change what they mean.
     pub strict_tools: bool,
     /// Sent as it is when tools are offered; `None` sends nothing.
     pub parallel_tool_calls: Option<bool>,
-    /// Where the dialect has marks for what the provider should cache, they are set; dropped by itself when refused.
-    pub prompt_cache: bool,
     /// Keep connections for later calls. Off for servers that close theirs after each stream.
     pub idle_pool: bool,
 }
@@ -51,10 +51,10 @@ impl Default for Quirks {
             system: SystemRule::AsGiven,
             merge_same_role: false,
             user_speaks_last: false,
+            prompt_cache: true,
             schema: SchemaRule::Plain,
             strict_tools: false,
             parallel_tool_calls: None,
-            prompt_cache: true,
             idle_pool: true,
         }
     }
