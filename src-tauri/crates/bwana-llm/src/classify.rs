@@ -290,6 +290,8 @@ fn is_context_too_long(said: &Said, words: &str) -> bool {
         "input is too long",
         "reduce the length of the",
         "too many input tokens",
+        "exceed context limit",
+        "exceeds the maximum number of tokens",
     ]
     .iter()
     .any(|text| words.contains(text));

@@ -1,6 +1,8 @@
 //! What a wire format has to do to be spoken: pure functions between our request and outcome and its bytes.
 //! No clock, no I/O, no secret: those are the transport's.
 
+use std::borrow::Cow;
+
 use bwana_types::model::{Embedded, LlmError, ModelInfo, Outcome, Request};
 use http::{HeaderName, HeaderValue};
 
@@ -53,6 +55,11 @@ pub trait Dialect: Send + Sync {
 
     /// How the secret is shown to the provider. Never in the URL.
     fn auth(&self) -> (HeaderName, AuthForm);
+
+    /// Headers of every request in this dialect, beyond the secret and the content's.
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        Vec::new()
+    }
 
     /// Asks for one vector for each text.
     ///
@@ -114,8 +121,8 @@ pub enum Progress {
 /// A request ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    /// Below the base URL, without a leading slash.
-    pub path: &'static str,
+    /// Below the base URL, without a leading slash; percent-encoded where it holds what a person chose.
+    pub path: Cow<'static, str>,
     /// Beyond `content-type` and the secret.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Vec<u8>,

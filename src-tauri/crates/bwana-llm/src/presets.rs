@@ -11,8 +11,10 @@ use bwana_types::definition::Price;
 use bwana_types::money::MicroUsd;
 use serde::Serialize;
 
+use crate::anthropic::{self, ANTHROPIC, Anthropic};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
+use crate::gemini::{self, GEMINI, Gemini};
 use crate::ollama::{OLLAMA, Ollama};
 use crate::openai_chat::{OPENAI_CHAT, OpenAiChat};
 use crate::openai_responses::{OPENAI_RESPONSES, OpenAiResponses};
@@ -121,13 +123,7 @@ pub fn by_id(id: &str) -> Option<&'static Preset> {
 /// The preset of the provider at `endpoint` that speaks `dialect`. A server on this machine is nobody's until it was
 /// asked ([`recognise`]).
 pub fn for_endpoint(endpoint: &Endpoint, dialect: &str) -> Option<&'static Preset> {
-    let host = endpoint.host().to_ascii_lowercase();
-    let at = |domain: &str| {
-        !domain.is_empty()
-            && host
-                .strip_suffix(domain)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
+    let at = |domain: &str| !domain.is_empty() && endpoint.is_at(domain);
     all()
         .iter()
         .find(|preset| preset.dialect == dialect && at(preset.domain))
@@ -138,6 +134,8 @@ pub fn dialect(id: &str) -> Option<Arc<dyn Dialect>> {
     match id {
         OPENAI_CHAT => Some(Arc::new(OpenAiChat)),
         OPENAI_RESPONSES => Some(Arc::new(OpenAiResponses)),
+        ANTHROPIC => Some(Arc::new(Anthropic)),
+        GEMINI => Some(Arc::new(Gemini)),
         OLLAMA => Some(Arc::new(Ollama)),
         _ => None,
     }
@@ -151,14 +149,15 @@ impl Quirks {
 
     /// The quirks to begin with for a provider at `endpoint` that speaks `dialect`.
     pub fn for_dialect(endpoint: &Endpoint, dialect: &str) -> Self {
-        if dialect == OLLAMA {
+        let of = |preset: &Preset| preset.quirks.clone();
+        match dialect {
+            ANTHROPIC => anthropic::quirks(endpoint),
+            GEMINI => gemini::quirks(endpoint),
             // Only one server speaks it, wherever it is.
-            return by_id("ollama").map_or_else(Self::local_server, |preset| preset.quirks.clone());
+            OLLAMA => by_id("ollama").map_or_else(Self::local_server, of),
+            _ if endpoint.is_loopback() || endpoint.is_plain_http() => Self::local_server(),
+            _ => for_endpoint(endpoint, dialect).map_or_else(Self::default, of),
         }
-        if endpoint.is_loopback() || endpoint.is_plain_http() {
-            return Self::local_server();
-        }
-        for_endpoint(endpoint, dialect).map_or_else(Self::default, |preset| preset.quirks.clone())
     }
 
     /// A model server nobody knows anything about, on this machine or in the house: chat templates insist on order,

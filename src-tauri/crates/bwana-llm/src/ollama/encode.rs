@@ -42,7 +42,7 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
     let mut bytes = Vec::with_capacity(size_hint(&turns));
     serde_json::to_writer(&mut bytes, &body).map_err(|error| no_json(&error))?;
     Ok(Encoded {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: bytes,
         context: ReplyContext {
@@ -266,7 +266,7 @@ fn assistant<'a>(turn: &'a Turn<'a>, names: &'a NameMap) -> Said<'a> {
         match piece {
             Piece::Text(text) => texts.push(*text),
             Piece::Reasoning { text, .. } => thoughts.push(*text),
-            Piece::Call { id, name, args } => tool_calls.push(CallOut {
+            Piece::Call { id, name, args, .. } => tool_calls.push(CallOut {
                 id,
                 function: FunctionOut {
                     name: names.wire(name),

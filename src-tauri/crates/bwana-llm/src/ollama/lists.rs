@@ -107,7 +107,7 @@ pub(super) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, Llm
     let body = serde_json::to_vec(&json!({"model": model, "input": texts}))
         .map_err(|error| LlmError::new(ErrorKind::BadRequest, error.to_string()))?;
     Ok(Encoded {
-        path: "embed",
+        path: "embed".into(),
         headers: Vec::new(),
         body,
         context: ReplyContext::default(),

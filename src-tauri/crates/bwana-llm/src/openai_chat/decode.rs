@@ -358,7 +358,7 @@ pub(crate) fn unreadable(what: &str, data: &str, error: &serde_json::Error) -> L
     failed
 }
 
-fn quote(data: &str) -> String {
+pub(crate) fn quote(data: &str) -> String {
     match data.char_indices().nth(QUOTE_MAX_CHARS) {
         Some((at, _)) => format!("{}…", &data[..at]),
         None => data.to_owned(),

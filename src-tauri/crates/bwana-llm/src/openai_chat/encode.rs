@@ -46,7 +46,7 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
     let mut bytes = Vec::with_capacity(size_hint(&turns));
     serde_json::to_writer(&mut bytes, &body).map_err(|error| no_json(&error))?;
     Ok(Encoded {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: bytes,
         context: ReplyContext {
@@ -299,7 +299,7 @@ fn assistant<'a>(turn: &'a Turn<'a>, messages: &Messages<'a>) -> Assistant<'a> {
                     .map(|o| &o.data)
                     .or(details);
             }
-            Piece::Call { id, name, args } => tool_calls.push(CallOut {
+            Piece::Call { id, name, args, .. } => tool_calls.push(CallOut {
                 id,
                 r#type: "function",
                 function: FunctionOut {

@@ -17,7 +17,7 @@ pub(crate) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, Llm
     let body = serde_json::to_vec(&body)
         .map_err(|error| LlmError::new(ErrorKind::BadRequest, error.to_string()))?;
     Ok(Encoded {
-        path: "embeddings",
+        path: "embeddings".into(),
         headers: Vec::new(),
         body,
         context: ReplyContext::default(),

@@ -59,7 +59,7 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
     let mut bytes = Vec::with_capacity(size_hint(&turns));
     serde_json::to_writer(&mut bytes, &body).map_err(|error| no_json(&error))?;
     Ok(Encoded {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: bytes,
         context: ReplyContext {
@@ -193,7 +193,7 @@ impl Input<'_> {
                     role: "assistant",
                     content: vec![Passage::OutputText { text }],
                 })?,
-                Piece::Call { id, name, args } => {
+                Piece::Call { id, name, args, .. } => {
                     list.serialize_element(&Item::FunctionCall {
                         call_id: id,
                         name: self.names.wire(name),

@@ -7,14 +7,12 @@ use bwana_types::money::MicroUsd;
 
 use super::local::{Must, Sign};
 use super::{COMPATIBLE, ContextSize, Key, ListPrice, Preset};
+use crate::anthropic::ANTHROPIC;
+use crate::gemini::GEMINI;
 use crate::ollama::OLLAMA;
 use crate::openai_chat::OPENAI_CHAT;
 use crate::openai_responses::OPENAI_RESPONSES;
 use crate::quirks::{IdRule, MaxTokensField, Quirks, SchemaRule};
-
-/// Dialects named here by their ids only.
-const ANTHROPIC: &str = "anthropic";
-const GEMINI: &str = "gemini";
 
 pub(super) static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
     let mut presets = hosted();
@@ -82,6 +80,10 @@ fn first_party() -> Vec<Preset> {
     vec![
         Preset {
             dialect: ANTHROPIC,
+            quirks: Quirks {
+                schema: SchemaRule::Strict,
+                ..Quirks::default().ordered()
+            },
             prices: ANTHROPIC_PRICES,
             contexts: ANTHROPIC_CONTEXTS,
             ..hosted_at(
@@ -92,6 +94,7 @@ fn first_party() -> Vec<Preset> {
         },
         Preset {
             dialect: GEMINI,
+            quirks: Quirks::default().ordered(),
             ..hosted_at(
                 ("google", "Google"),
                 (

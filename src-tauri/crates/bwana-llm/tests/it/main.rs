@@ -7,10 +7,12 @@
     reason = "in a test, helpers included, a surprise is a failure with a place"
 )]
 
+mod anthropic;
 mod codec_cases;
 mod codec_properties;
+mod dialect_cases;
 mod fuzz;
-
+mod gemini;
 mod llama_server;
 mod ollama_requests;
 mod presets;
