@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use bwana_llm::reader::{End, Reader};
 use bwana_llm::{
-    Dialect, Endpoint, HttpProvider, Limits, OpenAiChat, Provider, Quirks, ReplyContext, Transport,
+    Dialect, Endpoint, HttpProvider, Limits, Ollama, OpenAiChat, OpenAiResponses, Provider, Quirks,
+    ReplyContext, Transport,
 };
 use bwana_types::message::{Message, Role};
 use bwana_types::model::Request;
@@ -31,11 +32,14 @@ fn main() -> Result<(), Failed> {
     for round in 1..=ROUNDS {
         writeln!(out, "round {round}").map_err(fail)?;
         let (call_us, wall) = streamed_calls()?;
-        let deltas_ms = long_answer(LONG_DELTAS)? / 1e6;
+        let deltas_ms = long_answer(&OpenAiChat, &answer(LONG_DELTAS))? / 1e6;
+        let responses_ms = long_answer(&OpenAiResponses, &responses(LONG_DELTAS))? / 1e6;
+        let ollama_ms = long_answer(&Ollama, &lines(LONG_DELTAS))? / 1e6;
         let (history_ms, bytes) = history()?;
         let lines = format!(
             "  streamed call, {EVENTS} events: {call_us:.1} us CPU, {wall:.1} us wall\n  \
-             {LONG_DELTAS} text deltas through the codec: {deltas_ms:.2} ms CPU\n  \
+             {LONG_DELTAS} text deltas through the codec: chat {deltas_ms:.2}, responses {responses_ms:.2}, Ollama \
+             {ollama_ms:.2} ms CPU\n  \
              {HISTORY_MESSAGES} messages encoded ({bytes} bytes): {history_ms:.3} ms CPU"
         );
         writeln!(out, "{lines}").map_err(fail)?;
@@ -71,13 +75,12 @@ fn streamed_calls() -> Result<(f64, f64), Failed> {
     })
 }
 
-/// CPU nanoseconds to read an answer of so many deltas, in pieces as a socket gives them.
-fn long_answer(deltas: usize) -> Result<f64, Failed> {
-    let body = answer(deltas);
+/// CPU nanoseconds to read a body, in pieces as a socket gives them.
+fn long_answer(dialect: &dyn Dialect, body: &str) -> Result<f64, Failed> {
     let (quirks, limits) = (Quirks::default(), Limits::default());
     let context = ReplyContext::default();
     let before = cpu_ns()?;
-    let mut reader = Reader::new(&OpenAiChat, &context, &quirks, &limits);
+    let mut reader = Reader::new(dialect, &context, &quirks, &limits);
     for piece in body.as_bytes().chunks(8_192) {
         reader.feed(piece, &mut |_| {}).map_err(fail)?;
     }
@@ -122,6 +125,32 @@ fn answer(deltas: usize) -> String {
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
     );
     body.push_str("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":28}}\n\ndata: [DONE]\n\n");
+    body
+}
+
+/// The same words as [`answer`], as the responses dialect says them.
+fn responses(deltas: usize) -> String {
+    let mut body = String::from(
+        "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"id\":\"msg_1\",\"type\":\"message\"}}\n\n",
+    );
+    for n in 0..deltas {
+        body.push_str("event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\" word");
+        body.push_str(&n.to_string());
+        body.push_str("\"}\n\n");
+    }
+    body.push_str("data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":9,\"output_tokens\":28}}}\n\n");
+    body
+}
+
+/// The same words as [`answer`], as Ollama says them.
+fn lines(deltas: usize) -> String {
+    let mut body = String::new();
+    for n in 0..deltas {
+        body.push_str("{\"model\":\"m\",\"created_at\":\"2026-08-04T08:52:19.385406455Z\",\"message\":{\"role\":\"assistant\",\"content\":\" word");
+        body.push_str(&n.to_string());
+        body.push_str("\"},\"done\":false}\n");
+    }
+    body.push_str("{\"model\":\"m\",\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":9,\"eval_count\":28}\n");
     body
 }
 

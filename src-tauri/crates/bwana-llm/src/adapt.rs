@@ -14,6 +14,22 @@ const OPTIONAL_FIELDS: [&str; 4] = [
     "reasoning_effort",
 ];
 
+/// Fields with which an answer of a given schema is asked for.
+const SCHEMA_FIELDS: [&str; 5] = [
+    "response_format",
+    "json_schema",
+    "json_object",
+    "output_config",
+    "response mime type", // Google's words where a model takes no schema beside tools
+];
+
+/// Words with which providers say that the model must not speak last.
+const LAST_ROLE: [&str; 3] = [
+    "must end with a user message",
+    "expected last role user",
+    "end with a user role",
+];
+
 /// Words with which providers say that they do not know or want a field.
 const REFUSALS: [&str; 12] = [
     "unsupported",
@@ -41,11 +57,15 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
     let mut next = quirks.clone();
     if is_template_complaint(&words) {
         order_roles(&words, &mut next);
+    } else if LAST_ROLE.iter().any(|text| words.contains(text)) {
+        next.user_speaks_last = true;
     } else if about(&said, &words, "stream_options") {
         next.usage_option = false;
     } else if about(&said, &words, "max_tokens") || about(&said, &words, "max_completion_tokens") {
         next.max_tokens_field = other_field(&said, &words, quirks.max_tokens_field)?;
-    } else if ["response_format", "json_schema", "json_object"]
+    } else if about(&said, &words, "cache_control") {
+        next.prompt_cache = false;
+    } else if SCHEMA_FIELDS
         .iter()
         .any(|field| about(&said, &words, field))
     {
@@ -54,6 +74,9 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
             SchemaRule::Plain => SchemaRule::JsonObject,
             SchemaRule::JsonObject | SchemaRule::Prompt => SchemaRule::Prompt,
         };
+    } else if words.contains("function tools") && about(&said, &words, "reasoning_effort") {
+        // Models that reason by themselves take tools here only when told not to.
+        next.effort_with_tools = Some(String::from("none"));
     } else {
         let field = OPTIONAL_FIELDS
             .iter()
@@ -64,7 +87,7 @@ pub(crate) fn adapt(error: &LlmError, quirks: &Quirks) -> Option<Quirks> {
 }
 
 /// Whether the refusal is about this field: it is named as the culprit, or in a sentence of refusal.
-fn about(said: &Said, words: &str, field: &str) -> bool {
+pub(crate) fn about(said: &Said, words: &str, field: &str) -> bool {
     let named = said
         .param
         .as_deref()
@@ -154,6 +177,10 @@ mod tests {
             },
         );
         check(
+            r#"{"error":{"message":"Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.","type":"invalid_request_error","param":"reasoning_effort","code":null}}"#,
+            |q| q.effort_with_tools = Some(String::from("none")),
+        );
+        check(
             r#"{"error":{"message":"This response_format type is unavailable now"}}"#,
             |q| {
                 q.schema = SchemaRule::Plain;
@@ -165,6 +192,14 @@ mod tests {
                 q.merge_same_role = true;
                 q.system = SystemRule::FirstOnly;
             },
+        );
+        check(
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"This model does not support assistant message prefill. The conversation must end with a user message."}}"#,
+            |q| q.user_speaks_last = true,
+        );
+        check(
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"system.0.cache_control: Extra inputs are not permitted"}}"#,
+            |q| q.prompt_cache = false,
         );
         check(
             r#"{"error":{"message":"System role not supported"}}"#,

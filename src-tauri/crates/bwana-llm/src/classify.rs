@@ -193,6 +193,7 @@ pub fn kind_of(status: Option<u16>, said: &Said, otherwise: ErrorKind) -> ErrorK
         "content_policy",
         "responsibleaipolicy",
         "moderation",
+        "invalid_prompt",
     ]) || (status == Some(403) && has(&["flagged", "moderation"]))
     {
         ErrorKind::Refused
@@ -283,11 +284,14 @@ fn is_context_too_long(said: &Said, words: &str) -> bool {
         "greater than the context length",
         "context the overflows",
         "larger than the context",
+        "longer than the context",
         "prompt is too long",
         "prompt too long",
         "input is too long",
         "reduce the length of the",
         "too many input tokens",
+        "exceed context limit",
+        "exceeds the maximum number of tokens",
     ]
     .iter()
     .any(|text| words.contains(text));

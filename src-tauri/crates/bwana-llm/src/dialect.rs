@@ -1,6 +1,8 @@
 //! What a wire format has to do to be spoken: pure functions between our request and outcome and its bytes.
 //! No clock, no I/O, no secret: those are the transport's.
 
+use std::borrow::Cow;
+
 use bwana_types::model::{Embedded, LlmError, ModelInfo, Outcome, Request};
 use http::{HeaderName, HeaderValue};
 
@@ -15,8 +17,13 @@ pub trait Dialect: Send + Sync {
     /// The name stored with opaque parts, so that they go back to this dialect only.
     fn id(&self) -> &'static str;
 
-    /// The version segment a base URL without one gets, like `v1`.
+    /// The segment a base URL without it gets: a version like `v1`, or what else the dialect's paths begin with.
     fn version(&self) -> &'static str;
+
+    /// How a streamed reply is cut into events.
+    fn framing(&self) -> Framing {
+        Framing::Events
+    }
 
     /// The request as bytes, after repair and sanitizing.
     ///
@@ -49,6 +56,11 @@ pub trait Dialect: Send + Sync {
     /// How the secret is shown to the provider. Never in the URL.
     fn auth(&self) -> (HeaderName, AuthForm);
 
+    /// Headers of every request in this dialect, beyond the secret and the content's.
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        Vec::new()
+    }
+
     /// Asks for one vector for each text.
     ///
     /// # Errors
@@ -69,6 +81,15 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// The provider's own error, or `Malformed`.
     fn decode_models(&self, body: &[u8]) -> Result<Vec<ModelInfo>, LlmError>;
+}
+
+/// How a streamed reply is cut into events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// One JSON value a line.
+    Lines,
 }
 
 /// The events of one reply, one after the other.
@@ -100,8 +121,8 @@ pub enum Progress {
 /// A request ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    /// Below the base URL, without a leading slash.
-    pub path: &'static str,
+    /// Below the base URL, without a leading slash; percent-encoded where it holds what a person chose.
+    pub path: Cow<'static, str>,
     /// Beyond `content-type` and the secret.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Vec<u8>,

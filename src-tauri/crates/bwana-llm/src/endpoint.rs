@@ -20,7 +20,7 @@ pub enum BadEndpoint {
     NotAnAddress,
     #[error("an address begins with http:// or https://, not '{0}://'")]
     Scheme(String),
-    #[error("an address must not hold a name or password; give the key on its own")]
+    #[error("an address must not hold a name, password or key; give the key on its own")]
     HoldsSecret,
 }
 
@@ -39,10 +39,15 @@ impl Endpoint {
         if !base.username().is_empty() || base.password().is_some() {
             return Err(BadEndpoint::HoldsSecret);
         }
+        if base.query_pairs().any(|(name, _)| is_key(&name)) {
+            return Err(BadEndpoint::HoldsSecret);
+        }
         base.set_fragment(None);
         let path = base.path().trim_end_matches('/').to_owned();
-        let path = match path.strip_suffix("/chat/completions") {
+        let whole = WHOLE_PATHS.iter().find_map(|end| path.strip_suffix(end));
+        let path = match whole {
             Some(given) => given.to_owned(),
+            None if !is_version(version) => own_path(&path, version),
             None if path.split('/').any(is_version) => path,
             None => format!("{path}/{version}"),
         };
@@ -50,13 +55,24 @@ impl Endpoint {
         Ok(Self { base })
     }
 
-    /// The address of `path` below the base; a query of the base (an API version) stays.
+    /// The address of `path` below the base; a query of the base (an API version) stays, one of `path` joins it.
     pub fn join(&self, path: &str) -> Url {
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         let mut url = self.base.clone();
         url.set_path(&format!(
             "{}/{path}",
             self.base.path().trim_end_matches('/')
         ));
+        if let Some(query) = query {
+            let query = match self.base.query() {
+                Some(own) if !own.is_empty() => format!("{own}&{query}"),
+                _ => query.to_owned(),
+            };
+            url.set_query(Some(&query));
+        }
         url
     }
 
@@ -74,6 +90,13 @@ impl Endpoint {
             }
             None => false,
         }
+    }
+
+    /// Whether the host is `domain` or below it.
+    pub fn is_at(&self, domain: &str) -> bool {
+        let host = self.host().to_ascii_lowercase();
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
     /// Whether it is asked without TLS.
@@ -104,6 +127,21 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// How the addresses end at which a dialect is asked, where people give one whole. The last slash of the base stays off.
+const WHOLE_PATHS: [&str; 3] = ["/chat/completions", "/responses", "/messages"];
+
+/// The path of a dialect whose first segment is no version (Ollama's `api`): behind the address of the same server's
+/// compatible endpoint, or of its chat, people mean the server.
+fn own_path(path: &str, first: &str) -> String {
+    let own = format!("/{first}");
+    let chat = format!("{own}/chat");
+    let root = [chat.as_str(), own.as_str(), "/v1"]
+        .iter()
+        .find_map(|end| path.strip_suffix(end))
+        .unwrap_or(path);
+    format!("{root}{own}")
+}
+
 /// `v1`, `v4`, `v1beta`, `v1beta2`
 fn is_version(segment: &str) -> bool {
     let Some(rest) = segment.strip_prefix('v') else {
@@ -116,6 +154,13 @@ fn is_version(segment: &str) -> bool {
         .or_else(|| rest.strip_prefix("beta"))
         .unwrap_or(rest);
     digits > 0 && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Query parameters in which some providers take a key. Ours go into a header: addresses end up in logs.
+fn is_key(name: &str) -> bool {
+    ["key", "api_key", "apikey", "api-key", "access_token"]
+        .iter()
+        .any(|key| name.eq_ignore_ascii_case(key))
 }
 
 #[cfg(test)]
@@ -184,6 +229,32 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_dialect_without_a_version_is_understood_too() {
+        for text in [
+            "http://127.0.0.1:11434",
+            "http://127.0.0.1:11434/",
+            "http://127.0.0.1:11434/api",
+            "http://127.0.0.1:11434/api/",
+            "http://127.0.0.1:11434/api/chat",
+            "http://127.0.0.1:11434/v1",
+        ] {
+            let endpoint = Endpoint::new(text, "api").unwrap();
+            let chat = "http://127.0.0.1:11434/api/chat";
+            assert_eq!(endpoint.join("chat").as_str(), chat, "{text}");
+        }
+        let behind = Endpoint::new("https://p.example/ollama", "api").unwrap();
+        assert_eq!(
+            behind.join("chat").as_str(),
+            "https://p.example/ollama/api/chat"
+        );
+        let whole = Endpoint::new("https://a.example/v1/responses", "v1").unwrap();
+        assert_eq!(
+            whole.join("responses").as_str(),
+            "https://a.example/v1/responses"
+        );
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_without_showing_it() {
         let error = |text: &str| Endpoint::new(text, "v1").unwrap_err();
         assert_eq!(error("sk-1234567890abcdef"), BadEndpoint::NotAnAddress);
@@ -192,6 +263,10 @@ mod tests {
             BadEndpoint::Scheme(String::from("ftp"))
         );
         assert_eq!(error("http://me:secret@x/v1"), BadEndpoint::HoldsSecret);
+        assert_eq!(
+            error("https://g.example/v1beta?alt=json&key=AIza0"),
+            BadEndpoint::HoldsSecret
+        );
         assert_eq!(error(""), BadEndpoint::NotAnAddress);
         assert_eq!(error("127.0.0.1:8080"), BadEndpoint::NotAnAddress);
         assert!(
@@ -222,6 +297,28 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_path_may_bring_a_query_and_is_otherwise_taken_as_it_is() {
+        let join = |base: &str, path: &str| {
+            let endpoint = Endpoint::new(base, "v1beta").unwrap();
+            endpoint.join(path).as_str().to_owned()
+        };
+        let path = "models/a%2F..%2Fb%3F:streamGenerateContent?alt=sse";
+        assert_eq!(
+            join("https://g.example", path),
+            "https://g.example/v1beta/models/a%2F..%2Fb%3F:streamGenerateContent?alt=sse"
+        );
+        assert_eq!(
+            join("https://g.example/v1?x=1", "models?pageSize=9"),
+            "https://g.example/v1/models?x=1&pageSize=9"
+        );
+        let messages = Endpoint::new("https://a.example/v1/messages", "v1").unwrap();
+        assert_eq!(
+            messages.join("messages").as_str(),
+            "https://a.example/v1/messages"
+        );
     }
 
     #[test]

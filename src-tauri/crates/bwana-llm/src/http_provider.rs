@@ -50,7 +50,7 @@ impl HttpProvider {
     /// A provider without a key, with the quirks and limits that fit its address.
     pub fn new(endpoint: Endpoint, dialect: Arc<dyn Dialect>, transport: Transport) -> Self {
         Self {
-            quirks: Quirks::for_endpoint(&endpoint),
+            quirks: Quirks::for_dialect(&endpoint, dialect.id()),
             limits: if endpoint.is_loopback() || endpoint.is_plain_http() {
                 Limits::LOCAL
             } else {
@@ -132,12 +132,12 @@ impl HttpProvider {
         sink: Sink<'_>,
     ) -> Result<Outcome, LlmError> {
         let encoded = self.dialect.encode(request, quirks)?;
-        let ask = Ask {
-            headers: encoded.headers,
+        let mut ask = Ask {
             body: Some(encoded.body),
             idle_pool: quirks.idle_pool,
-            ..self.get(encoded.path, limits)
+            ..self.get(&encoded.path, limits)
         };
+        ask.headers.extend(encoded.headers);
         let answer = self.transport.send(ask).await?;
         let reader = Reader::new(self.dialect.as_ref(), &encoded.context, quirks, limits);
         answer.stream(reader, limits, sink).await
@@ -151,7 +151,7 @@ impl HttpProvider {
             secret: self.secret.as_ref(),
             idle_pool: self.quirks.idle_pool,
             path,
-            headers: Vec::new(),
+            headers: self.dialect.headers(),
             body: None,
         }
     }
@@ -180,11 +180,11 @@ impl HttpProvider {
         let mut usage: Option<Usage> = None;
         for batch in texts.chunks(EMBED_BATCH) {
             let encoded = self.dialect.encode_embed(model, batch)?;
-            let ask = Ask {
-                headers: encoded.headers,
+            let mut ask = Ask {
                 body: Some(encoded.body),
-                ..self.get(encoded.path, &self.limits)
+                ..self.get(&encoded.path, &self.limits)
             };
+            ask.headers.extend(encoded.headers);
             let answer = self.transport.send(ask).await?;
             let (body, meta) = answer.body(&self.limits).await?;
             let read = self
@@ -225,7 +225,7 @@ impl HttpProvider {
         };
         let asked = format!(
             "POST {}, model {model}: {PROBE_QUESTION}",
-            self.endpoint.show(path)
+            self.endpoint.show(&path)
         );
         let started = Instant::now();
         match self.ask(&request, &limits, &mut |_| {}).await {

@@ -2,10 +2,11 @@
 //! endpoint, OpenRouter, Groq, DeepSeek, Mistral and AnythingLLM. What they do differently is data ([`Quirks`]) or
 //! tolerated when read; nothing here asks who is at the other end.
 
-mod decode;
-mod encode;
-mod lists;
-mod wire;
+// Other dialects read and write some of the same things with the same code.
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod lists;
+pub(crate) mod wire;
 
 use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo, Outcome, Request};
 use http::{HeaderName, header};

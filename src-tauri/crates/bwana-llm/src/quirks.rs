@@ -25,12 +25,20 @@ pub struct Quirks {
     pub system: SystemRule,
     /// Neighbours of the same role become one message, and the conversation starts with the user.
     pub merge_same_role: bool,
+    /// The user, or a tool, speaks last; switched on by itself when a provider insists.
+    pub user_speaks_last: bool,
+    /// Where the dialect has marks for what the provider should cache, they are set; dropped by itself when refused.
+    pub prompt_cache: bool,
     /// How structured output is asked for.
     pub schema: SchemaRule,
     /// Tool arguments are asked for in strict mode where that does not change what they mean.
     pub strict_tools: bool,
     /// Sent as it is when tools are offered; `None` sends nothing.
     pub parallel_tool_calls: Option<bool>,
+    /// Sent as it is with every request: calls with one key find the cached beginning of each other's prompts.
+    pub prompt_cache_key: Option<String>,
+    /// Tokens of context a server of its own models is told to make room for (`num_ctx`); it cuts what does not fit.
+    pub num_ctx: Option<u32>,
     /// Keep connections for later calls. Off for servers that close theirs after each stream.
     pub idle_pool: bool,
 }
@@ -46,10 +54,29 @@ impl Default for Quirks {
             tool_id: IdRule::Clean,
             system: SystemRule::AsGiven,
             merge_same_role: false,
+            user_speaks_last: false,
+            prompt_cache: true,
             schema: SchemaRule::Plain,
             strict_tools: false,
             parallel_tool_calls: None,
+            prompt_cache_key: None,
+            num_ctx: None,
             idle_pool: true,
+        }
+    }
+}
+
+impl Quirks {
+    /// These, with system messages first and apart, users and models in turns, and the user last: what the dialects of
+    /// Anthropic and Google are made of.
+    #[must_use]
+    pub(crate) fn ordered(self) -> Self {
+        Self {
+            system: SystemRule::FirstOnly,
+            merge_same_role: true,
+            user_speaks_last: true,
+            tool_id: IdRule::Clean,
+            ..self
         }
     }
 }

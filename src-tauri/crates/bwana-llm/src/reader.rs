@@ -9,10 +9,11 @@ use bwana_types::model::{Delta, ErrorKind, LlmError, Outcome};
 
 use crate::classify::{kept_body, visible_text};
 use crate::dialect::{Decoder, Dialect, Progress, ReplyContext};
+use crate::frames::{Frames, is_stream};
 use crate::limits::Limits;
 use crate::provider::Sink;
 use crate::quirks::Quirks;
-use crate::sse::{Item, SseParser, TooLong};
+use crate::sse::{Item, TooLong};
 
 /// How much of a page is kept to show what answered.
 const PAGE_MAX_BYTES: usize = 16 * 1024;
@@ -22,6 +23,9 @@ const PAGE_WORDS_MAX_CHARS: usize = 300;
 const HEAD_MAX_BYTES: usize = 512;
 /// Blank bytes before the first sign of what a reply is.
 const BLANK_MAX_BYTES: usize = 64 * 1024;
+
+/// A byte order mark.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads one reply.
 pub struct Reader<'a> {
@@ -37,7 +41,7 @@ enum Mode {
     /// Nothing but blanks so far.
     Unknown(Vec<u8>),
     Stream {
-        sse: SseParser,
+        frames: Frames,
         decoder: Box<dyn Decoder>,
         /// How it began, for the message if it turns out to be no stream.
         head: Vec<u8>,
@@ -162,11 +166,12 @@ impl<'a> Reader<'a> {
                     };
                 };
                 let head = std::mem::take(head);
+                let framing = self.dialect.framing();
                 self.mode = match sign {
-                    b'{' | b'[' => Mode::Whole(Vec::new()),
                     b'<' => Mode::Page(Vec::new()),
+                    _ if !is_stream(framing, sign) => Mode::Whole(Vec::new()),
                     _ => Mode::Stream {
-                        sse: SseParser::new(self.limits.event_bytes),
+                        frames: Frames::new(framing, self.limits.event_bytes),
                         decoder: self.dialect.decoder(self.context, self.quirks, self.limits),
                         head: Vec::new(),
                         events: 0,
@@ -176,7 +181,7 @@ impl<'a> Reader<'a> {
                 self.take(&head, fed, sink)
             }
             Mode::Stream {
-                sse,
+                frames,
                 decoder,
                 head,
                 events,
@@ -187,7 +192,7 @@ impl<'a> Reader<'a> {
                     head.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 }
                 let limit = self.limits.event_bytes;
-                let taken = through(sse, decoder.as_mut(), fed, sink, limit, Some(bytes));
+                let taken = through(frames, decoder.as_mut(), fed, sink, limit, Some(bytes));
                 *events += fed.events;
                 after_stop(taken, decoder.as_ref(), closed)
             }
@@ -208,7 +213,7 @@ impl<'a> Reader<'a> {
     fn finish_stream(&mut self, end: End, sink: Sink<'_>) -> Result<Outcome, LlmError> {
         let limit = self.limits.event_bytes;
         let Mode::Stream {
-            sse,
+            frames,
             decoder,
             head,
             events,
@@ -220,7 +225,7 @@ impl<'a> Reader<'a> {
         let mut rest = Ok(());
         if !*closed {
             let mut fed = Fed::default();
-            let last = through(sse, decoder.as_mut(), &mut fed, sink, limit, None);
+            let last = through(frames, decoder.as_mut(), &mut fed, sink, limit, None);
             *events += fed.events;
             rest = after_stop(last, decoder.as_ref(), closed);
         }
@@ -236,7 +241,7 @@ impl<'a> Reader<'a> {
         }
         let ended = decoder.progress() == Progress::Ended;
         let head = kept_body(head);
-        let stranger = *events == 0 && !looks_like_events(&head);
+        let stranger = *events == 0 && !frames.begins_like(&head);
         Err(self.with_partial(match end {
             End::Broken { kind, cause } => LlmError::new(kind, cause),
             End::Closed if stranger => no_stream(&head),
@@ -288,7 +293,7 @@ impl<'a> Reader<'a> {
 
 /// Runs bytes (or the end, for `None`) through parser and decoder until the provider ends the reply.
 fn through(
-    sse: &mut SseParser,
+    frames: &mut Frames,
     decoder: &mut dyn Decoder,
     fed: &mut Fed,
     sink: Sink<'_>,
@@ -312,10 +317,7 @@ fn through(
         }
         ControlFlow::Continue(())
     };
-    let fits = match bytes {
-        Some(bytes) => sse.feed(bytes, &mut on).map(|_| ()),
-        None => sse.finish(&mut on),
-    };
+    let fits = frames.read(bytes, &mut on);
     if let Some(error) = failed {
         return Err(error);
     }
@@ -347,7 +349,6 @@ fn after_stop(
 
 /// The first byte that tells what a reply is, behind a byte order mark and blanks.
 fn first_sign(head: &[u8]) -> Option<u8> {
-    const MARK: &[u8] = b"\xEF\xBB\xBF";
     if head.len() < MARK.len() && MARK.starts_with(head) {
         return None;
     }
@@ -386,6 +387,7 @@ fn replay(outcome: &Outcome, sink: Sink<'_>) {
 
 /// A body that merely stops in the middle was interrupted; one that is wrong in itself is malformed.
 fn cut_or_malformed(mut error: LlmError, body: &[u8]) -> LlmError {
+    let body = body.strip_prefix(MARK).unwrap_or(body);
     let cut = serde_json::from_slice::<serde::de::IgnoredAny>(body)
         .is_err_and(|e| e.classify() == serde_json::error::Category::Eof);
     if error.kind == ErrorKind::Malformed && cut {
@@ -393,14 +395,6 @@ fn cut_or_malformed(mut error: LlmError, body: &[u8]) -> LlmError {
         error.message = String::from("closed the connection in the middle of the answer");
     }
     error
-}
-
-/// Whether a stream that gave no event began like one: it may only have been cut.
-fn looks_like_events(head: &str) -> bool {
-    let head = head.trim_start_matches('\u{FEFF}').trim_start();
-    ["data:", "event:", "id:", "retry:", "error:", ":"]
-        .iter()
-        .any(|field| head.starts_with(field) || field.starts_with(head))
 }
 
 fn no_stream(head: &str) -> LlmError {

@@ -15,7 +15,9 @@ pub const NO_RESULT: &str = "No result: the call was not run, or was interrupted
 /// What a model is told when a tool succeeded and returned nothing.
 pub const EMPTY_RESULT: &str = "(no output)";
 /// What the user is made to say first, where a provider insists that the user speaks first.
-const OPENING: &str = "Begin.";
+pub(crate) const OPENING: &str = "Begin.";
+/// What the user is made to say last, where a provider insists that nothing is left half said.
+const CLOSING: &str = "Go on.";
 /// The longest id every chat provider accepts, in characters.
 const ID_MAX_CHARS: usize = 40;
 
@@ -42,6 +44,7 @@ pub enum Piece<'a> {
         id: Cow<'a, str>,
         name: &'a str,
         args: &'a str,
+        opaque: Option<&'a Opaque>,
     },
     Result {
         id: Cow<'a, str>,
@@ -84,6 +87,9 @@ pub fn repair<'a>(
     if quirks.merge_same_role {
         start_with_user(&mut turns);
         merge_neighbours(&mut turns, |_| true);
+    }
+    if quirks.user_speaks_last {
+        end_with_user(&mut turns);
     }
     turns
 }
@@ -200,6 +206,7 @@ fn push_assistant<'a>(
                     id: paired.wire_id.clone(),
                     name: &call.name,
                     args: &call.args,
+                    opaque: call.opaque.as_ref(),
                 });
                 results.push(Piece::Result {
                     id: paired.wire_id,
@@ -296,6 +303,18 @@ fn start_with_user(turns: &mut Vec<Turn<'_>>) {
     }
 }
 
+fn end_with_user(turns: &mut Vec<Turn<'_>>) {
+    let said = match turns.last().map(|turn| turn.role) {
+        Some(Role::Assistant) => CLOSING,
+        Some(Role::System) | None => OPENING,
+        Some(Role::User | Role::Tool) => return,
+    };
+    turns.push(Turn {
+        role: Role::User,
+        pieces: vec![Piece::Text(said)],
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use bwana_types::message::ToolCall;
@@ -384,6 +403,27 @@ mod tests {
                 says(Role::Assistant, "done"),
             ],
             "S: s | U: u | A: hm + call a + call b | T: a=1 + b=2 | A: done",
+        );
+    }
+
+    #[test]
+    fn somebody_else_speaks_last_where_they_must() {
+        let quirks = Quirks {
+            user_speaks_last: true,
+            ..plain()
+        };
+        let (ask, said) = (says(Role::User, "u"), says(Role::Assistant, "a"));
+        check(
+            &quirks,
+            &[ask.clone(), said.clone()],
+            "U: u | A: a | U: Go on.",
+        );
+        check(&quirks, &[said, ask], "A: a | U: u");
+        check(&quirks, &[says(Role::System, "s")], "S: s | U: Begin.");
+        check(
+            &quirks,
+            &[does(vec![call("a")]), tool(vec![result("a", "1")])],
+            "A: call a | T: a=1",
         );
     }
 

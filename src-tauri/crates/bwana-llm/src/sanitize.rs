@@ -4,10 +4,16 @@
 //! null, and those nulls are taken out of the answer again, so that it fits the schema as it was given. A schema that
 //! cannot be said strictly without changing its meaning (free-form maps, `not`, `if`, ...) is sent as it is, not strict.
 
+mod anthropic;
+mod gemini;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+
+pub use anthropic::for_anthropic;
+pub use gemini::{for_gemini, for_gemini_openapi};
 
 /// Levels of nesting strict mode takes.
 const DEPTH_MAX: usize = 10;
@@ -71,7 +77,8 @@ const FORMATS: [&str; 9] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct Strict {
     pub schema: Value,
-    /// Whether it allows nulls the given schema does not; then the answer must be mended.
+    /// Whether it allows what the given schema does not; then the answer is mended as far as it can be, and whoever
+    /// asked must check it.
     pub relaxed: bool,
 }
 

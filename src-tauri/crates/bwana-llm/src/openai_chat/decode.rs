@@ -307,7 +307,7 @@ pub(super) fn whole(
 }
 
 /// An unparseable body is a broken answer, not an error message, if it was cut; the reader tells the two apart.
-fn whole_error(text: &str) -> LlmError {
+pub(crate) fn whole_error(text: &str) -> LlmError {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Ok(_) => to_error(None, text.as_bytes(), ErrorKind::BadRequest),
         Err(error) => unreadable("the answer", text, &error),
@@ -339,14 +339,14 @@ fn error_in(raw: &str, choices: &[Choice<'_>]) -> LlmError {
     to_error(None, body.as_bytes(), ErrorKind::Server)
 }
 
-fn is_event_line(line: &str) -> bool {
+pub(crate) fn is_event_line(line: &str) -> bool {
     let line = line.trim();
     line.is_empty()
         || line == "[DONE]"
         || serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok()
 }
 
-fn unreadable(what: &str, data: &str, error: &serde_json::Error) -> LlmError {
+pub(crate) fn unreadable(what: &str, data: &str, error: &serde_json::Error) -> LlmError {
     let mut failed = LlmError::new(
         ErrorKind::Malformed,
         format!(
@@ -358,7 +358,7 @@ fn unreadable(what: &str, data: &str, error: &serde_json::Error) -> LlmError {
     failed
 }
 
-fn quote(data: &str) -> String {
+pub(crate) fn quote(data: &str) -> String {
     match data.char_indices().nth(QUOTE_MAX_CHARS) {
         Some((at, _)) => format!("{}…", &data[..at]),
         None => data.to_owned(),

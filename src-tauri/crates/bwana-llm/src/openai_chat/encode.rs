@@ -23,12 +23,7 @@ const PATH: &str = "chat/completions";
 const SCHEMA_NAME_MAX_CHARS: usize = 64;
 
 pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmError> {
-    if request.model.is_empty() {
-        return Err(LlmError::new(
-            ErrorKind::BadRequest,
-            "cannot be asked without the name of a model; choose one of its list",
-        ));
-    }
+    named(request)?;
     let names = NameMap::new(request.tools.iter().map(|tool| tool.name.as_str()));
     let mut relaxed = Relaxed::default();
     let format = response_format(request, quirks, &mut relaxed);
@@ -49,14 +44,9 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
         format,
     };
     let mut bytes = Vec::with_capacity(size_hint(&turns));
-    serde_json::to_writer(&mut bytes, &body).map_err(|error| {
-        LlmError::new(
-            ErrorKind::BadRequest,
-            format!("cannot be asked this: it does not fit into JSON ({error})"),
-        )
-    })?;
+    serde_json::to_writer(&mut bytes, &body).map_err(|error| no_json(&error))?;
     Ok(Encoded {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: bytes,
         context: ReplyContext {
@@ -65,6 +55,25 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
             relaxed,
         },
     })
+}
+
+/// # Errors
+/// `BadRequest` if no model is named.
+pub(crate) fn named(request: &Request) -> Result<(), LlmError> {
+    if request.model.is_empty() {
+        return Err(LlmError::new(
+            ErrorKind::BadRequest,
+            "cannot be asked without the name of a model; choose one of its list",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn no_json(error: &serde_json::Error) -> LlmError {
+    LlmError::new(
+        ErrorKind::BadRequest,
+        format!("cannot be asked this: it does not fit into JSON ({error})"),
+    )
 }
 
 struct Body<'a> {
@@ -127,14 +136,18 @@ impl Serialize for Body<'_> {
 }
 
 /// The fields of a body: what the caller adds by hand wins, what the provider refuses stays out.
-struct Fields<'a, M> {
-    map: M,
-    extra: &'a Map<String, Value>,
-    omit: &'a BTreeSet<String>,
+pub(crate) struct Fields<'a, M> {
+    pub(crate) map: M,
+    pub(crate) extra: &'a Map<String, Value>,
+    pub(crate) omit: &'a BTreeSet<String>,
 }
 
 impl<M: SerializeMap> Fields<'_, M> {
-    fn put<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), M::Error> {
+    pub(crate) fn put<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), M::Error> {
         if self.extra.contains_key(key) || self.omit.contains(key) {
             return Ok(());
         }
@@ -286,7 +299,7 @@ fn assistant<'a>(turn: &'a Turn<'a>, messages: &Messages<'a>) -> Assistant<'a> {
                     .map(|o| &o.data)
                     .or(details);
             }
-            Piece::Call { id, name, args } => tool_calls.push(CallOut {
+            Piece::Call { id, name, args, .. } => tool_calls.push(CallOut {
                 id,
                 r#type: "function",
                 function: FunctionOut {
@@ -337,7 +350,7 @@ fn text_of<'a>(piece: &Piece<'a>) -> Option<&'a str> {
     }
 }
 
-fn joined<'a>(texts: &[&'a str]) -> Cow<'a, str> {
+pub(crate) fn joined<'a>(texts: &[&'a str]) -> Cow<'a, str> {
     match texts {
         [] => Cow::Borrowed(""),
         [only] => Cow::Borrowed(only),
@@ -346,7 +359,7 @@ fn joined<'a>(texts: &[&'a str]) -> Cow<'a, str> {
 }
 
 /// The dialect has no flag for a failed tool, so the text says it.
-fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
+pub(crate) fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
     let says_so = content
         .get(..5)
         .is_some_and(|head| head.eq_ignore_ascii_case("error"));
@@ -358,7 +371,7 @@ fn result_text(content: &str, is_error: bool) -> Cow<'_, str> {
 }
 
 /// Arguments as text that parses: servers with chat templates fail on what does not, and a cut call stays in history.
-fn readable_args(args: &str) -> Cow<'_, str> {
+pub(crate) fn readable_args(args: &str) -> Cow<'_, str> {
     if args.trim().is_empty() {
         Cow::Borrowed("{}")
     } else if serde_json::from_str::<&RawValue>(args)
@@ -427,7 +440,7 @@ fn response_format(request: &Request, quirks: &Quirks, relaxed: &mut Relaxed) ->
 }
 
 /// The schema in words, for providers that take it in no other way.
-fn instruction(request: &Request, quirks: &Quirks) -> Option<String> {
+pub(crate) fn instruction(request: &Request, quirks: &Quirks) -> Option<String> {
     let output = request.schema.as_ref()?;
     matches!(quirks.schema, SchemaRule::JsonObject | SchemaRule::Prompt).then(|| {
         format!(
@@ -437,7 +450,7 @@ fn instruction(request: &Request, quirks: &Quirks) -> Option<String> {
     })
 }
 
-fn schema_name(name: &str) -> String {
+pub(crate) fn schema_name(name: &str) -> String {
     let clean: String = name
         .chars()
         .map(|c| {
@@ -457,7 +470,7 @@ fn schema_name(name: &str) -> String {
 }
 
 /// Room for the body, so that a long conversation is written without growing the buffer again and again.
-fn size_hint(turns: &[Turn<'_>]) -> usize {
+pub(crate) fn size_hint(turns: &[Turn<'_>]) -> usize {
     const AROUND_MESSAGE_BYTES: usize = 64;
     const AROUND_BODY_BYTES: usize = 1_024;
     let pieces = turns.iter().flat_map(|turn| &turn.pieces);

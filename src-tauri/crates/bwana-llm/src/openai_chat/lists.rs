@@ -10,14 +10,14 @@ use crate::classify::{kept_body, read_error, to_error};
 use crate::dialect::{Encoded, ReplyContext};
 
 /// Models one list may name.
-const MODELS_MAX: usize = 10_000;
+pub(crate) const MODELS_MAX: usize = 10_000;
 
-pub(super) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, LlmError> {
+pub(crate) fn encode_embed(model: &str, texts: &[String]) -> Result<Encoded, LlmError> {
     let body = json!({"model": model, "input": texts, "encoding_format": "float"});
     let body = serde_json::to_vec(&body)
         .map_err(|error| LlmError::new(ErrorKind::BadRequest, error.to_string()))?;
     Ok(Encoded {
-        path: "embeddings",
+        path: "embeddings".into(),
         headers: Vec::new(),
         body,
         context: ReplyContext::default(),
@@ -45,7 +45,7 @@ enum Embedding {
     Nested(Vec<Vec<f32>>),
 }
 
-pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmError> {
+pub(crate) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmError> {
     let read: Vectors = parse(body, "vectors")?;
     let wrong = |what: String| malformed(body, &what);
     if read.data.len() != count {
@@ -71,13 +71,7 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
         }
     }
     let vectors: Vec<Vec<f32>> = vectors.into_iter().flatten().collect();
-    let dims = vectors.first().map_or(0, Vec::len);
-    let sound = |v: &Vec<f32>| v.len() == dims && dims > 0 && v.iter().all(|x| x.is_finite());
-    if !vectors.iter().all(sound) {
-        return Err(wrong(String::from(
-            "sent vectors of different lengths, or with numbers that are none",
-        )));
-    }
+    sound(&vectors, body)?;
     // An embedding has no output; a server that counts one counts the input twice.
     let usage = read.usage.0.and_then(|usage| usage.usage());
     let usage = usage.map(|usage| Usage {
@@ -87,7 +81,19 @@ pub(super) fn decode_embed(body: &[u8], count: usize) -> Result<Embedded, LlmErr
     Ok(Embedded { vectors, usage })
 }
 
-pub(super) fn decode_models(body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
+/// # Errors
+/// `Malformed` unless all vectors have one length and are made of numbers.
+pub(crate) fn sound(vectors: &[Vec<f32>], body: &[u8]) -> Result<(), LlmError> {
+    let dims = vectors.first().map_or(0, Vec::len);
+    let sound = |v: &Vec<f32>| v.len() == dims && dims > 0 && v.iter().all(|x| x.is_finite());
+    if vectors.iter().all(sound) {
+        return Ok(());
+    }
+    let message = "sent vectors of different lengths, or with numbers that are none";
+    Err(malformed(body, message))
+}
+
+pub(crate) fn decode_models(body: &[u8]) -> Result<Vec<ModelInfo>, LlmError> {
     let read: Value = parse(body, "model list")?;
     let list = ["data", "models"]
         .iter()
@@ -122,7 +128,7 @@ fn context_tokens(entry: &Value) -> Option<u32> {
     .filter(|n| *n > 0)
 }
 
-fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], what: &str) -> Result<T, LlmError> {
+pub(crate) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], what: &str) -> Result<T, LlmError> {
     let unreadable =
         |error: serde_json::Error| malformed(body, &format!("sent no {what} to read ({error})"));
     match serde_json::from_slice::<Value>(body) {
@@ -134,7 +140,7 @@ fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], what: &str) -> Result<T, Llm
     }
 }
 
-fn malformed(body: &[u8], message: &str) -> LlmError {
+pub(crate) fn malformed(body: &[u8], message: &str) -> LlmError {
     let mut error = LlmError::new(ErrorKind::Malformed, message);
     error.body = kept_body(body);
     error

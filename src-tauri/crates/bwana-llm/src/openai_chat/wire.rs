@@ -11,87 +11,87 @@ use serde_json::value::RawValue;
 
 /// A chunk of a stream, or a whole reply: the second has `message` where the first has `delta`.
 #[derive(Deserialize)]
-pub(super) struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     #[serde(borrow, default)]
-    pub(super) id: Text<'a>,
+    pub(crate) id: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) model: Text<'a>,
+    pub(crate) model: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(crate) choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    pub(super) usage: Loose<WireUsage>,
+    pub(crate) usage: Loose<WireUsage>,
     #[serde(default)]
-    pub(super) x_groq: Loose<XGroq>,
+    pub(crate) x_groq: Loose<XGroq>,
     #[serde(borrow, default)]
-    pub(super) error: Option<&'a RawValue>,
+    pub(crate) error: Option<&'a RawValue>,
     /// `error` for servers that send their error unwrapped.
     #[serde(borrow, default)]
-    pub(super) object: Text<'a>,
+    pub(crate) object: Text<'a>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Choice<'a> {
+pub(crate) struct Choice<'a> {
     #[serde(default)]
-    pub(super) index: Loose<i64>,
+    pub(crate) index: Loose<i64>,
     #[serde(borrow, default)]
-    pub(super) delta: Loose<Said<'a>>,
+    pub(crate) delta: Loose<Said<'a>>,
     #[serde(borrow, default)]
-    pub(super) message: Loose<Said<'a>>,
+    pub(crate) message: Loose<Said<'a>>,
     #[serde(borrow, default)]
-    pub(super) finish_reason: Text<'a>,
+    pub(crate) finish_reason: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) error: Option<&'a RawValue>,
+    pub(crate) error: Option<&'a RawValue>,
 }
 
 /// A `delta` or a `message`.
 #[derive(Deserialize)]
-pub(super) struct Said<'a> {
+pub(crate) struct Said<'a> {
     /// Text, or a list of typed pieces.
     #[serde(borrow, default)]
-    pub(super) content: Option<&'a RawValue>,
+    pub(crate) content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) reasoning_content: Text<'a>,
+    pub(crate) reasoning_content: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) reasoning: Text<'a>,
+    pub(crate) reasoning: Text<'a>,
     #[serde(default)]
-    pub(super) reasoning_details: Loose<Vec<serde_json::Value>>,
+    pub(crate) reasoning_details: Loose<Vec<serde_json::Value>>,
     #[serde(borrow, default)]
-    pub(super) refusal: Text<'a>,
+    pub(crate) refusal: Text<'a>,
     /// A list, or one call where a server forgot the list.
     #[serde(borrow, default)]
-    pub(super) tool_calls: Option<&'a RawValue>,
+    pub(crate) tool_calls: Option<&'a RawValue>,
     /// The form before `tool_calls`.
     #[serde(borrow, default)]
-    pub(super) function_call: Loose<WireFunction<'a>>,
+    pub(crate) function_call: Loose<WireFunction<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct WireCall<'a> {
+pub(crate) struct WireCall<'a> {
     #[serde(default)]
-    pub(super) index: Loose<i64>,
+    pub(crate) index: Loose<i64>,
     #[serde(borrow, default)]
-    pub(super) id: Text<'a>,
+    pub(crate) id: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) function: Loose<WireFunction<'a>>,
+    pub(crate) function: Loose<WireFunction<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct WireFunction<'a> {
+pub(crate) struct WireFunction<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
+    pub(crate) name: Text<'a>,
     /// Text, or the object itself.
     #[serde(borrow, default)]
-    pub(super) arguments: Option<&'a RawValue>,
+    pub(crate) arguments: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct XGroq {
+pub(crate) struct XGroq {
     #[serde(default)]
-    pub(super) usage: Loose<WireUsage>,
+    pub(crate) usage: Loose<WireUsage>,
 }
 
 #[derive(Deserialize, Default)]
-pub(super) struct WireUsage {
+pub(crate) struct WireUsage {
     #[serde(default)]
     prompt_tokens: Loose<f64>,
     #[serde(default)]
@@ -121,7 +121,7 @@ struct CompletionDetails {
 
 impl WireUsage {
     /// The usage, or `None` for the all-zero one some servers put into every chunk: it tells nothing.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    pub(crate) fn usage(&self) -> Option<Usage> {
         let count = |n: &Loose<f64>| n.0.map_or(0, tokens);
         let input_tokens = count(&self.prompt_tokens);
         let output_tokens = match self.completion_tokens.0 {
@@ -153,12 +153,12 @@ const TOKENS_MAX: f64 = 1e12;
     clippy::cast_sign_loss,
     reason = "clamped to a range a u64 holds exactly"
 )]
-fn tokens(n: f64) -> u64 {
+pub(crate) fn tokens(n: f64) -> u64 {
     n.clamp(0.0, TOKENS_MAX) as u64
 }
 
 /// A field that may be missing, null or of the wrong type: then it is `None`, and the rest of the answer still counts.
-pub(super) struct Loose<T>(pub(super) Option<T>);
+pub(crate) struct Loose<T>(pub(crate) Option<T>);
 
 impl<T> Default for Loose<T> {
     fn default() -> Self {
@@ -175,11 +175,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Loose<T> {
 
 /// Text borrowed from the event where it holds no escapes; empty where something else than text stands.
 #[derive(Default)]
-pub(super) struct Text<'a>(Cow<'a, str>);
+pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {
     /// The text if there is any.
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         (!self.0.is_empty()).then_some(&*self.0)
     }
 }
@@ -218,13 +218,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Borrowed<'a> {
 
 /// `content` taken apart: what is said and what is thought.
 #[derive(Default, Debug, PartialEq, Eq)]
-pub(super) struct Content<'a> {
-    pub(super) text: Cow<'a, str>,
-    pub(super) reasoning: Cow<'a, str>,
+pub(crate) struct Content<'a> {
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) reasoning: Cow<'a, str>,
 }
 
 /// Reads `content`: text, a list of typed pieces (Mistral and others), or nothing.
-pub(super) fn content(raw: &RawValue) -> Content<'_> {
+pub(crate) fn content(raw: &RawValue) -> Content<'_> {
     if let Some(text) = text(raw) {
         return Content {
             text,
@@ -260,7 +260,7 @@ fn push_texts(piece: &serde_json::Value, out: &mut String) {
 }
 
 /// The text of a JSON string; `None` if it is something else.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let raw = raw.get();
     if !raw.starts_with('"') {
         return None;
@@ -302,7 +302,7 @@ fn whole_escapes(raw: &str) -> String {
 }
 
 /// `arguments` as the text the model wrote: a string's content, an object as it stands, nothing for null.
-pub(super) fn arguments(raw: &RawValue) -> Cow<'_, str> {
+pub(crate) fn arguments(raw: &RawValue) -> Cow<'_, str> {
     match text(raw) {
         Some(text) => text,
         None if raw.get() == "null" => Cow::Borrowed(""),

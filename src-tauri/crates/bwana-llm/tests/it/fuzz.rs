@@ -1,9 +1,11 @@
 //! Random damage to real replies: whatever arrives, the reader answers, keeps its limits and does not panic.
 //! A plain seeded generator, so that a failure names the round that shows it again.
 
-use bwana_llm::{Limits, ReplyContext};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::show::{assert_deltas_add_up, through_codec};
+use bwana_llm::{Dialect, Limits, OpenAiChat, ReplyContext};
+
+use crate::show::{assert_deltas_add_up, through};
 use crate::wire_table::cases;
 
 /// Whether the long runs were asked for.
@@ -54,7 +56,7 @@ const EVIL: [&[u8]; 18] = [
     b"<html>",
 ];
 
-fn hurt(body: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+pub(crate) fn hurt(body: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     let at = random.below(body.len() + 1);
     match random.below(7) {
         0 => body.truncate(at),
@@ -84,12 +86,13 @@ fn hurt(body: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
 }
 
-fn run(rounds: u64, seed: u64) {
-    let bodies: Vec<Vec<u8>> = cases()
-        .into_iter()
-        .filter(|case| case.status == 200)
-        .map(|case| case.body.into_bytes())
-        .collect();
+/// Damages `bodies` in as many rounds as were asked for.
+pub(crate) fn run(dialect: &dyn Dialect, bodies: &[Vec<u8>]) {
+    let rounds = if full() { 1_000_000 } else { 100_000 };
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(2_026_u64);
     let limits = Limits {
         event_bytes: 600,
         reply_bytes: 4_000,
@@ -106,11 +109,11 @@ fn run(rounds: u64, seed: u64) {
         }
         let cut = random.below(body.len() + 1);
         let (a, b) = body.split_at(cut);
-        let caught = std::panic::catch_unwind(|| {
-            let answer = through_codec([a, b], &context, &limits);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let answer = through(dialect, [a, b], &context, &limits);
             assert_deltas_add_up(&answer);
             answer
-        });
+        }));
         let Ok(answer) = caught else {
             panic!(
                 "round {round} of seed {seed} panics on {:?}",
@@ -119,7 +122,7 @@ fn run(rounds: u64, seed: u64) {
         };
         // Every round also proves that the split does not matter, for bytes nobody thought of.
         if round % 16 == 0 {
-            let single = through_codec([body.as_slice()], &context, &limits);
+            let single = through(dialect, [body.as_slice()], &context, &limits);
             assert_eq!(
                 answer,
                 single,
@@ -132,10 +135,10 @@ fn run(rounds: u64, seed: u64) {
 
 #[test]
 fn no_damage_makes_the_reader_panic() {
-    let rounds = if full() { 1_000_000 } else { 100_000 };
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(2_026);
-    run(rounds, seed);
+    let bodies: Vec<Vec<u8>> = cases()
+        .into_iter()
+        .filter(|case| case.status == 200)
+        .map(|case| case.body.into_bytes())
+        .collect();
+    run(&OpenAiChat, &bodies);
 }

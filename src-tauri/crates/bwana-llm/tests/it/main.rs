@@ -7,11 +7,19 @@
     reason = "in a test, helpers included, a surprise is a failure with a place"
 )]
 
+mod anthropic;
+mod codec_cases;
+mod codec_properties;
+mod dialect_cases;
 mod fuzz;
+mod gemini;
 mod llama_server;
+mod ollama_requests;
+mod presets;
 mod properties;
 mod provider;
 mod requests;
+mod responses_requests;
 mod server;
 mod show;
 mod time_limits;

@@ -1,31 +1,61 @@
 //! What holds for every way the same bytes can be cut: the split does not matter, and a broken connection costs nothing
 //! that had arrived.
 
-use bwana_llm::{Limits, ReplyContext};
+use bwana_llm::{Dialect, Limits, OpenAiChat, ReplyContext};
 use bwana_types::model::{ErrorKind, LlmError, Outcome};
 use proptest::prelude::*;
 
 use crate::fuzz::{Random, full};
-use crate::show::{self, Answer, through_codec};
+use crate::show::{self, Answer, through};
 use crate::wire_table::{DONE, cases, delta, finish, text, usage};
 
 /// Splits tried for each body: enough to be quick, or enough to be sure.
-fn splits() -> usize {
+pub(crate) fn splits() -> usize {
     if full() { 10_000 } else { 200 }
 }
 
 fn whole(body: &[u8]) -> Answer {
-    through_codec([body], &ReplyContext::default(), &Limits::default())
+    whole_of(&OpenAiChat, body)
 }
 
 fn in_pieces(body: &[u8], cuts: &[usize]) -> Answer {
+    in_pieces_of(&OpenAiChat, body, cuts)
+}
+
+pub(crate) fn whole_of(dialect: &dyn Dialect, body: &[u8]) -> Answer {
+    in_pieces_of(dialect, body, &[])
+}
+
+pub(crate) fn in_pieces_of(dialect: &dyn Dialect, body: &[u8], cuts: &[usize]) -> Answer {
     let mut pieces = Vec::new();
     let mut from = 0;
     for cut in cuts.iter().copied().chain([body.len()]) {
         pieces.push(&body[from..cut]);
         from = cut;
     }
-    through_codec(pieces, &ReplyContext::default(), &Limits::default())
+    let (context, limits) = (ReplyContext::default(), Limits::default());
+    through(dialect, pieces, &context, &limits)
+}
+
+/// Cuts `body` in `rounds` random ways, and between every two bytes: the answer must not change.
+#[track_caller]
+pub(crate) fn check_splits(dialect: &dyn Dialect, body: &[u8], rounds: usize, random: &mut Random) {
+    let expected = whole_of(dialect, body);
+    for round in 0..rounds {
+        let mut cuts: Vec<usize> = (0..=random.below(12))
+            .map(|_| random.below(body.len() + 1))
+            .collect();
+        cuts.sort_unstable();
+        assert_eq!(
+            in_pieces_of(dialect, body, &cuts),
+            expected,
+            "round {round}: {cuts:?} of {}",
+            String::from_utf8_lossy(body)
+        );
+    }
+    let every: Vec<usize> = (1..body.len()).collect();
+    let bytewise = in_pieces_of(dialect, body, &every);
+    assert_eq!(bytewise, expected, "byte by byte");
 }
 
 #[test]
@@ -37,21 +67,7 @@ fn any_split_of_the_same_bytes_gives_the_same_answer() {
         .collect();
     let mut random = Random::new(7);
     for body in &streams {
-        let expected = whole(body);
-        for _ in 0..splits().div_ceil(20) {
-            let mut cuts: Vec<usize> = (0..random.below(12))
-                .map(|_| random.below(body.len() + 1))
-                .collect();
-            cuts.sort_unstable();
-            assert_eq!(
-                in_pieces(body, &cuts),
-                expected,
-                "{cuts:?} of {}",
-                String::from_utf8_lossy(body)
-            );
-        }
-        let every: Vec<usize> = (1..body.len()).collect();
-        assert_eq!(in_pieces(body, &every), expected, "byte by byte");
+        check_splits(&OpenAiChat, body, splits().div_ceil(20), &mut random);
     }
 }
 
