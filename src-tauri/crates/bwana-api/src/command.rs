@@ -248,6 +248,9 @@ commands! {
 
     /// Lists providers.
     ProvidersList = "providers.list" (Reader, Read) definitions::Nothing => providers::ProviderList, providers::list;
+    /// Lists providers people know by name.
+    ProvidersPresets = "providers.presets" (Reader, Read) definitions::Nothing => providers::PresetList,
+        providers::presets;
     /// Adds a provider or changes it.
     ProvidersAdd = "providers.add" (Owner, Configure) providers::AddRequest => providers::ProviderShown,
         providers::add;

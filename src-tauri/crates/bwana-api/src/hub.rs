@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bwana_config::{LOCAL_PROVIDER, ProviderSettings, Settings, SettingsFile};
-use bwana_llm::{Dialect, Endpoint, HttpProvider, OpenAiChat, Provider, Quirks, Transport};
-use bwana_types::definition::ModelRef;
+use bwana_config::{LOCAL_PROVIDER, ProviderKind, ProviderSettings, Settings, SettingsFile};
+use bwana_llm::{Dialect, Endpoint, HttpProvider, Provider, Quirks, Transport, presets};
+use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::ErrorKind;
 use bwana_types::secret::{Secret, SecretSource};
@@ -102,16 +102,12 @@ impl Hub {
             ))
         })?;
         let endpoint = endpoint(found)?;
-        let context = if endpoint.is_loopback() {
-            DEFAULT_LOCAL_CONTEXT_TOKENS
-        } else {
-            DEFAULT_CONTEXT_TOKENS
-        };
+        let (context_tokens, price) = size_and_price(found, &endpoint, model);
         Ok(ModelRef {
             provider: found.name.clone(),
             model: model.to_owned(),
-            context_tokens: found.context.unwrap_or(context),
-            price: found.price(model),
+            context_tokens,
+            price,
             constrained_tools: found.constrained_tools,
             small: found.small,
         })
@@ -145,8 +141,11 @@ impl Hub {
 
     fn make(&self, settings: &ProviderSettings) -> Result<HttpProvider, ApiError> {
         let endpoint = endpoint(settings)?;
-        let dialect: Arc<dyn Dialect> = Arc::new(OpenAiChat);
-        let preset = Quirks::for_endpoint(&endpoint);
+        let dialect = dialect(settings)?;
+        let mut preset = Quirks::for_dialect(&endpoint, dialect.id());
+        if settings.kind == ProviderKind::Ollama && settings.context.is_some() {
+            preset.num_ctx = settings.context;
+        }
         let provider = HttpProvider::new(endpoint, dialect, self.transport.clone());
         Ok(provider
             .with_quirks(quirks(settings, &preset)?)
@@ -201,8 +200,46 @@ pub(crate) fn find<'a>(
     })
 }
 
+/// How much a model holds and what it costs: as the person says, else as its provider has published it for exactly this
+/// model, else unknown. A published price that holds only up to so many tokens limits the context to them, so that no
+/// call costs more than is reckoned with.
+fn size_and_price(
+    settings: &ProviderSettings,
+    endpoint: &Endpoint,
+    model: &str,
+) -> (u32, Price) {
+    let preset = presets::for_endpoint(endpoint, settings.kind.dialect());
+    let published = preset.and_then(|preset| preset.context_tokens(model));
+    let usual = if endpoint.is_loopback() {
+        DEFAULT_LOCAL_CONTEXT_TOKENS
+    } else {
+        DEFAULT_CONTEXT_TOKENS
+    };
+    let context = settings.context.or(published).unwrap_or(usual);
+    let price = settings.price(model);
+    let line = preset.and_then(|preset| preset.list_price(model));
+    match line {
+        Some(line) if !price.is_known() => {
+            let up_to = line.up_to_input_tokens.unwrap_or(u64::MAX);
+            let context = context.min(u32::try_from(up_to).unwrap_or(u32::MAX));
+            (context, line.price(u64::from(context)))
+        }
+        _ => (context, price),
+    }
+}
+
+/// # Errors
+/// If this program does not speak it.
+fn dialect(settings: &ProviderSettings) -> Result<Arc<dyn Dialect>, ApiError> {
+    presets::dialect(settings.kind.dialect()).ok_or_else(|| {
+        let message = format!("this program does not speak {}", settings.kind);
+        ApiError::new(ErrorCode::SettingsInvalid, message)
+    })
+}
+
 fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
-    Endpoint::new(&settings.base_url, OpenAiChat.version()).map_err(|error| {
+    let version = dialect(settings)?.version();
+    Endpoint::new(&settings.base_url, version).map_err(|error| {
         let message = format!("the address of {} cannot be used: {error}", settings.name);
         ApiError::new(ErrorCode::SettingsInvalid, message)
     })

@@ -1,6 +1,7 @@
 //! Commands about providers: add, list, test, remove. A key is only ever a reference.
 
-use bwana_config::{KeyRef, ProviderSettings};
+use bwana_config::{KeyRef, ProviderKind, ProviderSettings};
+use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::hub;
 use crate::runs::money;
-use crate::shape::Dollars;
+use crate::shape::{Dollars, nearest, shown};
 
 /// Models a test lists at most.
 const MODELS_SHOWN_MAX: usize = 50;
@@ -20,8 +21,15 @@ const MODELS_SHOWN_MAX: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct AddRequest {
     pub name: String,
-    pub kind: String,
-    pub base_url: String,
+    /// One of `providers.presets`: what is not said below is as there. Without it and without an address, the preset of
+    /// the provider's own name.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// `openai`, `openai-responses`, `anthropic`, `gemini` or `ollama`.
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub base_url: Option<String>,
     /// The environment variable that holds the key.
     #[serde(default)]
     pub key_env: Option<String>,
@@ -139,8 +147,26 @@ pub(crate) async fn add(
     _ctx: Ctx,
     request: AddRequest,
 ) -> Result<ProviderShown, ApiError> {
-    let mut provider = ProviderSettings::new(request.name, request.base_url);
-    provider.kind = request.kind.parse()?;
+    let preset = preset_of(&request)?;
+    let base_url = match (&request.base_url, preset) {
+        (Some(url), _) => url.clone(),
+        (None, Some(preset)) => preset.base_url.to_owned(),
+        (None, None) => String::new(),
+    };
+    if base_url.is_empty() {
+        let message = format!("nobody says where {} is", request.name);
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message).with_hint(
+            "Give its address with --base-url, or choose one from `bwana providers presets` with --preset.",
+        ));
+    }
+    let mut provider = ProviderSettings::new(request.name, base_url);
+    provider.kind = match (&request.kind, preset) {
+        (Some(kind), _) => kind.parse()?,
+        (None, Some(preset)) => {
+            ProviderKind::of_dialect(preset.dialect).unwrap_or(ProviderKind::Openai)
+        }
+        (None, None) => ProviderKind::Openai,
+    };
     provider.key = request.key_env.as_deref().map(KeyRef::env).transpose()?;
     provider.model = request.model.filter(|model| !model.is_empty());
     provider.price_in = request.price_in.as_deref().map(money).transpose()?;
@@ -162,13 +188,97 @@ pub(crate) async fn add(
     })
 }
 
+/// # Errors
+/// If a preset is named that does not exist.
+fn preset_of(request: &AddRequest) -> Result<Option<&'static Preset>, ApiError> {
+    let Some(id) = &request.preset else {
+        let by_name = || presets::by_id(&request.name);
+        return Ok(request.base_url.is_none().then(by_name).flatten());
+    };
+    presets::by_id(id).map(Some).ok_or_else(|| {
+        let known = presets::all().iter().map(|preset| preset.id);
+        let message = format!("there is no preset called '{}'", shown(id));
+        let error = ApiError::new(ErrorCode::UsageNotFound, message);
+        match nearest(id, known) {
+            Some(near) => error.with_hint(format!("Did you mean `{near}`?")),
+            None => error.with_hint("`bwana providers presets` lists them."),
+        }
+    })
+}
+
+/// A provider people know by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PresetShown {
+    pub id: String,
+    pub title: String,
+    pub kind: String,
+    /// Empty where only the person knows it.
+    pub base_url: String,
+    pub needs_key: bool,
+    /// Where a key is to be had.
+    pub key_url: Option<String>,
+    pub on_this_machine: bool,
+    /// Published prices in US dollars per million tokens, each with the day for which it was looked up.
+    pub prices: Vec<PriceShown>,
+    /// Its differences from others of its dialect, which settings may change.
+    pub quirks: serde_json::Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PriceShown {
+    pub model: String,
+    pub price_in: Dollars,
+    pub price_out: Dollars,
+    /// It holds for requests up to so many tokens of input.
+    pub up_to_input_tokens: Option<u64>,
+    pub as_of: String,
+    pub source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PresetList {
+    pub presets: Vec<PresetShown>,
+}
+
+pub(crate) async fn presets(_app: &App, _ctx: Ctx, _: Nothing) -> Result<PresetList, ApiError> {
+    let presets = presets::all().iter().map(|preset| PresetShown {
+        id: preset.id.to_owned(),
+        title: preset.title.to_owned(),
+        kind: ProviderKind::of_dialect(preset.dialect)
+            .map_or(preset.dialect, ProviderKind::as_str)
+            .to_owned(),
+        base_url: preset.base_url.to_owned(),
+        needs_key: preset.key.needed,
+        key_url: preset.key.url.map(str::to_owned),
+        on_this_machine: preset.domain.is_empty() && !preset.signs.is_empty(),
+        prices: preset.prices.iter().map(PriceShown::of).collect(),
+        quirks: serde_json::to_value(&preset.quirks).unwrap_or_default(),
+    });
+    Ok(PresetList {
+        presets: presets.collect(),
+    })
+}
+
+impl PriceShown {
+    fn of(line: &presets::ListPrice) -> Self {
+        Self {
+            model: line.model.to_owned(),
+            price_in: Dollars(line.input_per_mtok),
+            price_out: Dollars(line.output_per_mtok),
+            up_to_input_tokens: line.up_to_input_tokens,
+            as_of: line.as_of.to_owned(),
+            source: line.source.to_owned(),
+        }
+    }
+}
+
 pub(crate) async fn remove(
     app: &App,
     _ctx: Ctx,
     request: NameRef,
 ) -> Result<ProviderShown, ApiError> {
     let found = hub::find(&app.settings(), &request.name)?.clone();
-    let shown = describe(app, &found);
+    let removed = describe(app, &found);
     app.settings_file().change(|settings| {
         settings.providers.retain(|one| one.name != found.name);
         let prefix = format!("{}/", found.name);
@@ -178,7 +288,7 @@ pub(crate) async fn remove(
         }
         Ok(())
     })?;
-    Ok(shown)
+    Ok(removed)
 }
 
 pub(crate) async fn test(

@@ -78,9 +78,9 @@ An answer is for exactly what was asked. The first one stands."
     #[command(
         subcommand,
         after_help = "Examples:
-  bwana providers add groq --base-url https://api.groq.com/openai/v1 --key-env GROQ_API_KEY \\
+  bwana providers add groq --key-env GROQ_API_KEY \\
       --model llama-3.3-70b-versatile --price-in 0.59 --price-out 0.79
-  bwana providers add ollama --base-url http://127.0.0.1:11434/v1 --model qwen3:8b
+  bwana providers add ollama --model qwen3:8b
   bwana providers test groq
 
 A key stays in the environment; only the name of its variable is kept."
@@ -340,6 +340,8 @@ pub(crate) enum Tools {
 pub(crate) enum Providers {
     /// Providers that are set up
     List,
+    /// Providers known by name, with their addresses, and where a key is to be had
+    Presets,
     /// Add a provider, or change it
     Add(ProviderAdd),
     /// Ask it for one word and show what it says
@@ -364,11 +366,14 @@ pub(crate) enum Providers {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ProviderAdd {
     pub(crate) name: String,
-    /// What it speaks: openai
-    #[arg(long, default_value = "openai")]
-    pub(crate) kind: String,
+    /// One of `bwana providers presets` [default: the one of this name, if no address is given]
+    #[arg(long, value_name = "ID")]
+    pub(crate) preset: Option<String>,
+    /// What it speaks: openai, openai-responses, anthropic, gemini or ollama [default: as the preset, else openai]
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
     #[arg(long, value_name = "URL")]
-    pub(crate) base_url: String,
+    pub(crate) base_url: Option<String>,
     /// The environment variable that holds the key
     #[arg(long, value_name = "VAR")]
     pub(crate) key_env: Option<String>,

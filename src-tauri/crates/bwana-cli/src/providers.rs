@@ -2,10 +2,10 @@
 
 use bwana_api::HostOptions;
 use bwana_api::command::{
-    ProvidersAdd, ProvidersList, ProvidersRemove, ProvidersRetry, ProvidersTest, ProvidersUsage,
+    ProvidersAdd, ProvidersList, ProvidersPresets, ProvidersRemove, ProvidersRetry, ProvidersTest, ProvidersUsage,
 };
 use bwana_api::definitions::Nothing;
-use bwana_api::providers::{AddRequest, NameRef, ProviderShown, TestRequest};
+use bwana_api::providers::{AddRequest, NameRef, PresetShown, ProviderShown, TestRequest};
 use bwana_api::usage::{UsageLine, UsageRequest};
 use bwana_types::error::{ApiError, ExitCode as Ends};
 use bwana_types::model::Probe;
@@ -32,6 +32,12 @@ pub(crate) async fn command(
                 &["id", "address", "model", "key", "USD per Mtok in/out"],
                 &rows,
             );
+        }
+        Providers::Presets => {
+            let list = once::<ProvidersPresets>(host, Nothing {}).await?;
+            list.presets.iter().for_each(|preset| out.json(preset));
+            let rows: Vec<Vec<String>> = list.presets.iter().map(preset_row).collect();
+            table(out, &["id", "name", "kind", "address", "key"], &rows);
         }
         Providers::Add(add) => {
             let shown = once::<ProvidersAdd>(host, add_request(add)).await?;
@@ -125,6 +131,7 @@ fn usage_row(line: &UsageLine) -> Vec<String> {
 fn add_request(add: &args::ProviderAdd) -> AddRequest {
     AddRequest {
         name: add.name.clone(),
+        preset: add.preset.clone(),
         kind: add.kind.clone(),
         base_url: add.base_url.clone(),
         key_env: add.key_env.clone(),
@@ -135,6 +142,25 @@ fn add_request(add: &args::ProviderAdd) -> AddRequest {
         small: add.small,
         constrained_tools: add.constrained_tools,
     }
+}
+
+fn preset_row(preset: &PresetShown) -> Vec<String> {
+    let address = match preset.base_url.as_str() {
+        "" => "yours, with --base-url",
+        url => url,
+    };
+    let key = match &preset.key_url {
+        Some(url) => url.clone(),
+        None if preset.needs_key => String::from("needed"),
+        None => String::from("none"),
+    };
+    vec![
+        preset.id.clone(),
+        preset.title.clone(),
+        preset.kind.clone(),
+        address.to_owned(),
+        key,
+    ]
 }
 
 fn provider_row(provider: &ProviderShown) -> Vec<String> {

@@ -230,16 +230,48 @@ pub fn parse_provider_name(name: &str) -> Result<&str> {
 pub enum ProviderKind {
     /// OpenAI chat completions, which most servers speak.
     Openai,
+    /// OpenAI responses, which its newest models want.
+    OpenaiResponses,
+    Anthropic,
+    Gemini,
+    /// Ollama's own, in which it is told how much context to make room for.
+    Ollama,
 }
 
-/// Dialects people may ask for that this version does not speak.
-const LATER_KINDS: &[&str] = &["openai-responses", "anthropic", "gemini", "ollama"];
-
 impl ProviderKind {
+    pub const ALL: [Self; 5] = [
+        Self::Openai,
+        Self::OpenaiResponses,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Ollama,
+    ];
+
+    /// As people write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Openai => "openai",
+            Self::OpenaiResponses => "openai-responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
         }
+    }
+
+    /// The dialect's name in the model crate.
+    pub const fn dialect(self) -> &'static str {
+        match self {
+            Self::Openai => "openai_chat",
+            Self::OpenaiResponses => "openai_responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
+        }
+    }
+
+    /// The kind that speaks `dialect`.
+    pub fn of_dialect(dialect: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.dialect() == dialect)
     }
 }
 
@@ -253,18 +285,14 @@ impl std::str::FromStr for ProviderKind {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self> {
-        let shown: String = text.chars().take(NAME_MAX_CHARS).collect();
-        match text {
-            "openai" => Ok(Self::Openai),
-            _ if LATER_KINDS.contains(&text) => Err(ConfigError::value(
-                format!("this version does not speak '{shown}' yet, only 'openai'"),
-                "Most providers also have an address that speaks openai: use that with --kind openai.",
-            )),
-            _ => Err(ConfigError::value(
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| {
+            let shown: String = text.chars().take(NAME_MAX_CHARS).collect();
+            ConfigError::value(
                 format!("there is no kind of provider called '{shown}'"),
-                "Use --kind openai.",
-            )),
-        }
+                format!("Use one of: {}.", Self::ALL.map(Self::as_str).join(", ")),
+            )
+        })
     }
 }
 
