@@ -8,6 +8,7 @@
 )]
 
 mod anthropic;
+mod conversations;
 mod dialect_cases;
 mod fuzz;
 mod gemini;
