@@ -1,7 +1,7 @@
 //! Model providers behind one trait: pure dialect codecs, one transport, and the client of the built-in local model.
 //!
 //! Start reading at [`provider`] (the trait everybody calls), then [`dialect`] (what a wire format has to do) and
-//! [`openai_chat`] (the first that does it; [`openai_responses`], [`anthropic`], [`gemini`] and [`ollama`] are built
+//! [`openai_chat`] (the first that does it; [`openai_responses`], [`ollama`], [`anthropic`] and [`gemini`] are built
 //! alike). A call goes through [`repair`] and [`sanitize`] into the dialect's `encode`, over the [`transport`], and back
 //! through [`reader`] (pure: bytes in, deltas and an outcome out). Providers people know by name are in [`presets`].
 //! Retries do not live here: they are the engine's, because they are journaled.

@@ -123,7 +123,13 @@ pub fn by_id(id: &str) -> Option<&'static Preset> {
 /// The preset of the provider at `endpoint` that speaks `dialect`. A server on this machine is nobody's until it was
 /// asked ([`recognise`]).
 pub fn for_endpoint(endpoint: &Endpoint, dialect: &str) -> Option<&'static Preset> {
-    let at = |domain: &str| !domain.is_empty() && endpoint.is_at(domain);
+    let host = endpoint.host().to_ascii_lowercase();
+    let at = |domain: &str| {
+        !domain.is_empty()
+            && host
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
     all()
         .iter()
         .find(|preset| preset.dialect == dialect && at(preset.domain))
@@ -134,9 +140,9 @@ pub fn dialect(id: &str) -> Option<Arc<dyn Dialect>> {
     match id {
         OPENAI_CHAT => Some(Arc::new(OpenAiChat)),
         OPENAI_RESPONSES => Some(Arc::new(OpenAiResponses)),
+        OLLAMA => Some(Arc::new(Ollama)),
         ANTHROPIC => Some(Arc::new(Anthropic)),
         GEMINI => Some(Arc::new(Gemini)),
-        OLLAMA => Some(Arc::new(Ollama)),
         _ => None,
     }
 }
@@ -149,15 +155,20 @@ impl Quirks {
 
     /// The quirks to begin with for a provider at `endpoint` that speaks `dialect`.
     pub fn for_dialect(endpoint: &Endpoint, dialect: &str) -> Self {
-        let of = |preset: &Preset| preset.quirks.clone();
-        match dialect {
-            ANTHROPIC => anthropic::quirks(endpoint),
-            GEMINI => gemini::quirks(endpoint),
-            // Only one server speaks it, wherever it is.
-            OLLAMA => by_id("ollama").map_or_else(Self::local_server, of),
-            _ if endpoint.is_loopback() || endpoint.is_plain_http() => Self::local_server(),
-            _ => for_endpoint(endpoint, dialect).map_or_else(Self::default, of),
+        if dialect == ANTHROPIC {
+            return anthropic::quirks(endpoint);
         }
+        if dialect == GEMINI {
+            return gemini::quirks(endpoint);
+        }
+        if dialect == OLLAMA {
+            // Only one server speaks it, wherever it is.
+            return by_id("ollama").map_or_else(Self::local_server, |preset| preset.quirks.clone());
+        }
+        if endpoint.is_loopback() || endpoint.is_plain_http() {
+            return Self::local_server();
+        }
+        for_endpoint(endpoint, dialect).map_or_else(Self::default, |preset| preset.quirks.clone())
     }
 
     /// A model server nobody knows anything about, on this machine or in the house: chat templates insist on order,

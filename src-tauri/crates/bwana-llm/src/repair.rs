@@ -17,7 +17,7 @@ pub const EMPTY_RESULT: &str = "(no output)";
 /// What the user is made to say first, where a provider insists that the user speaks first.
 pub(crate) const OPENING: &str = "Begin.";
 /// What the user is made to say last, where a provider insists that nothing is left half said.
-const CLOSING: &str = "Go on.";
+pub(crate) const CLOSING: &str = "Go on.";
 /// The longest id every chat provider accepts, in characters.
 const ID_MAX_CHARS: usize = 40;
 

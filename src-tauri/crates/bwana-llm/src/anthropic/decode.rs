@@ -173,6 +173,7 @@ impl MessageDecoder {
         fields: &BlockFields<'_>,
         sink: Sink<'_>,
     ) -> Result<Option<Kind>, LlmError> {
+        self.settle_before(index, fields.id.as_str(), sink)?;
         let piece = Piece {
             index: Some(index),
             id: fields.id.as_str(),
@@ -195,6 +196,24 @@ impl MessageDecoder {
             slot,
             input: Some(input.into_owned()),
         }))
+    }
+
+    /// A call that begins under the number of another one ends that one, while its number still means it.
+    fn settle_before(
+        &mut self,
+        index: i64,
+        id: Option<&str>,
+        sink: Sink<'_>,
+    ) -> Result<(), LlmError> {
+        let Some(at) = self.find(Some(index)) else {
+            return Ok(());
+        };
+        match self.blocks[at].kind {
+            Kind::Call { slot, .. } if id != Some(self.calls.calls()[slot].id.as_str()) => {
+                self.settle(at, sink)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn open(&mut self, index: i64, kind: Kind) -> Result<usize, LlmError> {
@@ -397,7 +416,7 @@ impl Decoder for MessageDecoder {
         let data = data.trim();
         if data == "[DONE]" {
             self.ended = true;
-            return Ok(());
+            return self.settle_all(sink);
         }
         let event = match serde_json::from_str::<Option<Event<'_>>>(data) {
             Ok(event) => event,

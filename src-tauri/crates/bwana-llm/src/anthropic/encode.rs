@@ -16,7 +16,7 @@ use crate::dialect::{Encoded, ReplyContext};
 use crate::names::NameMap;
 use crate::openai_chat::encode::{Fields, instruction, named};
 use crate::quirks::{Quirks, SchemaRule, SystemRule};
-use crate::repair::{EMPTY_RESULT, OPENING, Piece, Turn, repair};
+use crate::repair::{CLOSING, EMPTY_RESULT, OPENING, Piece, Turn, repair};
 use crate::sanitize::{Relaxed, for_anthropic};
 
 /// Where messages are asked for, below the base URL.
@@ -31,7 +31,7 @@ pub(super) fn encode(request: &Request, quirks: &Quirks) -> Result<Encoded, LlmE
     let ordered = ordered(quirks, format.is_none());
     let instruction = instruction(request, &ordered);
     let turns = repair(&request.messages, &ordered, instruction.as_deref());
-    let (system, messages) = conversation(&turns, &names, &request.model, quirks.prompt_cache);
+    let (system, messages) = conversation(&turns, &names, &request.model, quirks);
     let mut extra = Cow::Borrowed(&request.extra);
     let ours = Map::from_iter(format.map(|format| (String::from("format"), format)));
     let config = join_settings("output_config", ours, &mut extra, &quirks.omit);
@@ -217,7 +217,7 @@ fn conversation<'a>(
     turns: &'a [Turn<'a>],
     names: &'a NameMap,
     model: &str,
-    cache: bool,
+    quirks: &Quirks,
 ) -> (Vec<Block<'a>>, Vec<Message<'a>>) {
     let mut system: Vec<Block<'a>> = Vec::new();
     let mut messages: Vec<Message<'a>> = Vec::new();
@@ -244,12 +244,8 @@ fn conversation<'a>(
             _ => messages.push(Message { role, content }),
         }
     }
-    if messages.first().is_some_and(|m| m.role == "assistant") {
-        let (role, content) = ("user", vec![Block::plain(Content::Text(OPENING))]);
-        messages.insert(0, Message { role, content });
-    }
-    trim_last(&mut messages);
-    if cache {
+    mend_ends(&mut messages, quirks.user_speaks_last);
+    if quirks.prompt_cache {
         let last_user = messages.iter_mut().rfind(|m| m.role == "user");
         for blocks in [Some(&mut system), last_user.map(|m| &mut m.content)] {
             if let Some(last) = blocks.and_then(|blocks| blocks.last_mut()) {
@@ -260,10 +256,22 @@ fn conversation<'a>(
     (system, messages)
 }
 
-/// The answer that is to be continued must not end with a blank.
-fn trim_last(messages: &mut [Message<'_>]) {
-    if let Some(last) = messages.last_mut().filter(|m| m.role == "assistant")
-        && let Some(block) = last.content.last_mut()
+/// The user speaks first, also where nothing was left of what was said; and last, or else the answer to be continued
+/// must not end with a blank.
+fn mend_ends(messages: &mut Vec<Message<'_>>, user_speaks_last: bool) {
+    let says = |text| Message {
+        role: "user",
+        content: vec![Block::plain(Content::Text(text))],
+    };
+    if messages.first().is_none_or(|m| m.role == "assistant") {
+        messages.insert(0, says(OPENING));
+    }
+    let Some(last) = messages.last_mut().filter(|m| m.role == "assistant") else {
+        return;
+    };
+    if user_speaks_last {
+        messages.push(says(CLOSING));
+    } else if let Some(block) = last.content.last_mut()
         && let Content::Text(text) = &mut block.content
     {
         *text = text.trim_end();
@@ -303,9 +311,11 @@ fn block<'a>(piece: &'a Piece<'a>, names: &'a NameMap, model: &str) -> Option<Bl
 
 /// Thoughts go back to the dialect and model they came from, and there unchanged; the others stay here.
 fn thought<'a>(opaque: Option<&'a Opaque>, model: &str) -> Option<&'a Value> {
-    opaque
-        .filter(|o| o.dialect == ANTHROPIC && o.model == model && o.data.is_object())
-        .map(|o| &o.data)
+    let block = opaque
+        .filter(|o| o.dialect == ANTHROPIC && o.model == model)
+        .map(|o| &o.data)?;
+    let kind = block.get("type").and_then(Value::as_str);
+    matches!(kind, Some("thinking" | "redacted_thinking")).then_some(block)
 }
 
 fn tools(request: &Request, quirks: &Quirks, names: &NameMap, relaxed: &mut Relaxed) -> Vec<Value> {

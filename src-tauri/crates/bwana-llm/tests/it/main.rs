@@ -10,6 +10,7 @@
 mod anthropic;
 mod codec_cases;
 mod codec_properties;
+mod conversations;
 mod dialect_cases;
 mod fuzz;
 mod gemini;
