@@ -30,7 +30,7 @@ fn lives_are_eventful() {
     for kind in Body::KINDS.iter().filter(|kind| !forks.contains(kind)) {
         assert!(seen.contains_key(*kind), "{kind} never happens: {seen:?}");
     }
-    let enough = LIVES * 3 / 2;
+    let enough = u32::try_from(LIVES * 3 / 2).unwrap();
     assert!(
         processes > enough,
         "only {processes} processes in {LIVES} lives"
