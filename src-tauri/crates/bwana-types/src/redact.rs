@@ -57,7 +57,7 @@ impl Redactor {
     /// From now on the value is taken out wherever it occurs, also in its base64, percent-encoded and JSON-escaped
     /// forms. It stays known until the process ends: a secret that was replaced may still be in what is logged later.
     ///
-    /// `false`: it is too short to be searched for, or [`KNOWN_MAX`] are known already.
+    /// `false`: it is too short to be searched for or too long to be a secret, or [`KNOWN_MAX`] are known already.
     pub fn learn(&self, secret: &Secret) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match known.with(secret) {

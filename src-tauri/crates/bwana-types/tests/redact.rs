@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use bwana_types::redact::{REDACTED, Redactor};
-use bwana_types::secret::Secret;
+use bwana_types::secret::{SECRET_MAX_BYTES, Secret};
 use proptest::prelude::*;
 
 /// Keys by their shape, in two halves, so that nobody takes this file for a leak.
@@ -595,6 +595,27 @@ fn the_worst_texts_take_no_longer_than_their_length() {
             "{unit} in pieces: {pieces:?}"
         );
     }
+}
+
+#[test]
+fn the_longest_values_are_learnt_at_once() {
+    let redactor = Redactor::new();
+    let started = Instant::now();
+    for (at, unit) in ["a", "ab", "line of a certificate\n", "\"\\/", "ü"]
+        .iter()
+        .enumerate()
+    {
+        let value = format!("{at}{}", unit.repeat((SECRET_MAX_BYTES - 1) / unit.len()));
+        assert!(redactor.learn(&Secret::new(value)));
+    }
+    assert!(!redactor.learn(&Secret::new("b".repeat(SECRET_MAX_BYTES + 1))));
+    let text = "a".repeat(1_000_000);
+    assert_eq!(redactor.text(&text), text);
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 fn snippets() -> impl Strategy<Value = String> {

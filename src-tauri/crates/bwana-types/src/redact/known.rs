@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use zeroize::Zeroizing;
 
 use super::{KNOWN_MAX, KNOWN_MIN_CHARS, Span};
-use crate::secret::Secret;
+use crate::secret::{SECRET_MAX_BYTES, Secret};
 
 /// Lines of a value that has several are searched for alone too, from this length on: programs print line by line.
 const LINE_MIN_BYTES: usize = 16;
@@ -46,7 +46,8 @@ impl Known {
     /// These and one more.
     pub(super) fn with(&self, secret: &Secret) -> Learnt {
         let value = secret.expose().trim();
-        if value.chars().nth(KNOWN_MIN_CHARS - 1).is_none() {
+        let is_short = value.chars().nth(KNOWN_MIN_CHARS - 1).is_none();
+        if is_short || value.len() > SECRET_MAX_BYTES {
             return Learnt::No;
         }
         let value = Secret::new(value.to_owned());
@@ -61,6 +62,8 @@ impl Known {
         let forms: Vec<Form> = forms.into_iter().collect();
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
+            // The faster kind takes time in the square of a long value to make.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(forms.iter().map(|form| form.bytes.as_slice()));
         let Ok(finder) = finder else {
             // Only if all of them together were larger than an automaton can be.
