@@ -142,7 +142,6 @@ fn keyring_state() -> OfferState {
         (offers[1].state, offers[2].state),
         (OfferState::New, OfferState::Ready)
     );
-    println!("{}: {:?}", offers[0].what, offers[0].state);
     offers[0].state
 }
 

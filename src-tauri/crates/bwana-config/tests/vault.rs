@@ -305,7 +305,7 @@ fn a_program_killed_while_it_writes_loses_nothing_it_said_was_kept() {
             .unwrap();
         let number: u32 = kept.expose().rsplit(' ').next().unwrap().parse().unwrap();
         assert!(
-            number >= last && (number - last) % 40 == 0,
+            number >= last && (number - last).is_multiple_of(40),
             "round {round}: {number} is not {last}"
         );
     }
@@ -355,7 +355,7 @@ fn secrets_are_found_by_reference_replaced_and_removed() {
             secrets.secret("secret:providers/groq").unwrap(),
             secret("the second value")
         );
-        assert_eq!(secrets.names().unwrap(), [groq.clone()]);
+        assert_eq!(secrets.names().unwrap(), std::slice::from_ref(&groq));
         for bad in ["", " \n", &"a".repeat(20_000)] {
             assert!(matches!(
                 secrets.set(&groq, &secret(bad)),
