@@ -136,6 +136,9 @@ impl Redactor {
                 Value::String(text) if name::field_is_secret(name, text) => {
                     *text = String::from(REDACTED);
                 }
+                Value::Number(number) if name::field_is_secret(name, &number.to_string()) => {
+                    *value = Value::from(REDACTED);
+                }
                 other => self.json_below(other, depth + 1),
             }
         }

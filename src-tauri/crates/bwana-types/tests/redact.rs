@@ -188,6 +188,21 @@ const PLACED: &[(&str, &str, &str)] = &[
     ("config[\"api_key\"] = \"", "abcdefghij", "\""),
     ("api_key: \"", "abcdefghij", "\""),
     ("password: ", "hunter22", ""),
+    ("PGPASSWORD=", "hunter2", " psql"),
+    ("mypassword: '", "hunter2", "'"),
+    ("OPENAIAPIKEY=", "q1w2e3r4t5", ""),
+    ("smtp_pass: \"", "hunter2", "\""),
+    ("Config { api_key: Some(\"", "abcdefghij", "\"), x: 1 }"),
+    ("{\"Authorization\": \"Bearer ", "q1w2e3r4t5", "\"}"),
+    ("{\"x-api-key\": \"", "q1w2e3r4t5", "\"}"),
+    ("DD-API-KEY: ", "0123456789abcdef0123456789abcdef", ""),
+    (
+        "Endpoint=sb://x/;SharedAccessKey=",
+        "aB3dE5fG7hJ9kL1mN3pQ5rS7=",
+        "",
+    ),
+    ("Incorrect API key provided: ", "q1w2e3r4t5", ". Look"),
+    ("your API key: ", "q1w2e3r4t5", ""),
     ("Server=db;User Id=sa;Password=", "Tr0ub4dor&3", ";"),
     (
         "AccountName=x;AccountKey=",
@@ -312,6 +327,11 @@ fn a_secret_in_json_is_gone_when_the_json_is_text() {
         let escaped = json(secret);
         let escaped = &escaped["{\"n\":1,\"say\":\"".len()..escaped.len() - 2];
         check_everywhere(&redactor, escaped, &text);
+        for json in [json(&text), text] {
+            let clean = redactor.text(&json);
+            let parsed = serde_json::from_str::<serde_json::Value>(&clean);
+            assert!(parsed.is_ok(), "{json}\n-> {clean}");
+        }
     }
 }
 
@@ -347,6 +367,9 @@ const INNOCENT: &[&str] = &[
     "key = \"env:GROQ_API_KEY\"",
     "key = \"secret:providers/groq2\" and secret:providers/groq-2",
     "passwd: files systemd",
+    "api key: is required; the API key provided: none",
+    "Options { token: None, api_key: Some(key), password: None }",
+    "first_pass: done second_pass=done compass=north",
     "PWD=/srv/data/bwana2 OLDPWD=/srv",
     "cookie: chocolate chip",
     "git@github.com:owner/repo.git ssh://git@host.example/repo",
@@ -476,6 +499,7 @@ fn json_is_looked_at_by_its_fields() {
     redactor.learn(&Secret::new(String::from("field-name-value")));
     let mut value = serde_json::json!({
         "password": "short",
+        "db_password": 12_345_678,
         "headers": {"Authorization": "x", "X-Api-Key": "abcdefgh", "Accept": "text/plain"},
         "list": ["ok", format!("{}{}", KEYS[0].0, KEYS[0].1), 7, null],
         "max_tokens": "4096",
@@ -487,6 +511,7 @@ fn json_is_looked_at_by_its_fields() {
         value,
         serde_json::json!({
             "password": REDACTED,
+            "db_password": REDACTED,
             "headers": {"Authorization": REDACTED, "X-Api-Key": REDACTED, "Accept": "text/plain"},
             "list": ["ok", "••••fG1h", 7, null],
             "max_tokens": "4096",

@@ -33,9 +33,14 @@ pub(super) const NAMES: &[(&str, Kind)] = &[
     ("passphrase", Kind::Password),
     ("passcode", Kind::Password),
     ("pwd", Kind::Password),
+    ("db_pass", Kind::Password),
+    ("mail_pass", Kind::Password),
+    ("smtp_pass", Kind::Password),
     ("api_key", Kind::Key),
     ("api-key", Kind::Key),
     ("apikey", Kind::Key),
+    ("api key", Kind::Key),
+    ("key provided", Kind::Key),
     ("secret_key", Kind::Key),
     ("secret-key", Kind::Key),
     ("secretkey", Kind::Key),
@@ -110,10 +115,9 @@ const SCHEMES: &[&str] = &["bearer", "basic", "token", "apikey", "bot", "digest"
 pub(super) fn field_is_secret(name: &str, value: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     NAMES.iter().any(|(known, kind)| {
-        let is_named = lower.strip_suffix(known).is_some_and(|before| {
-            let at = before.len();
-            is_name_start(name.as_bytes(), at)
-        });
+        let is_named = lower
+            .strip_suffix(known)
+            .is_some_and(|before| is_name_start(name.as_bytes(), before.len(), name.len()));
         is_named
             && match kind {
                 Kind::Authorization | Kind::Cookie => !is_placeholder(value.as_bytes()),
@@ -135,8 +139,7 @@ enum Form {
 
 /// The value behind a name that stands from `start` to `end`.
 pub(super) fn look(scan: &mut Scan<'_>, kind: Kind, start: usize, end: usize) -> Option<Span> {
-    let names_itself = matches!(scan.at(start), Some(b'?' | b'&' | b'%'));
-    if !names_itself && !is_name_start(scan.text, start) {
+    if !is_name_start(scan.text, start, end) {
         return None;
     }
     let behind = behind(scan, start, end)?;
@@ -163,13 +166,19 @@ pub(super) fn look(scan: &mut Scan<'_>, kind: Kind, start: usize, end: usize) ->
     Some(span)
 }
 
-/// A name may begin after anything but a letter or digit, and with a capital after a small letter (`dbPassword`).
-fn is_name_start(text: &[u8], at: usize) -> bool {
+/// Shorter names are also ends of words (`keypwd`, `nonsecret`), longer ones are not (`PGPASSWORD`).
+const NAME_ANYWHERE_MIN_BYTES: usize = 8;
+
+/// A name may begin after anything but a letter or digit, and with a capital after a small letter (`clientSecret`).
+fn is_name_start(text: &[u8], at: usize, end: usize) -> bool {
     let is_camel = || {
         let before = text[at - 1];
         text[at].is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit())
     };
-    Scan::new(text).is_word_start(at) || is_camel()
+    let names_itself = matches!(text[at], b'?' | b'&' | b'%');
+    let is_long =
+        end - at >= NAME_ANYWHERE_MIN_BYTES || text[at..end].eq_ignore_ascii_case(b"apikey");
+    names_itself || is_long || Scan::new(text).is_word_start(at) || is_camel()
 }
 
 /// Where the value behind a name begins.
@@ -200,6 +209,9 @@ fn behind(scan: &mut Scan<'_>, start: usize, end: usize) -> Option<Behind> {
         });
     };
     let value = skip(scan, separator, limit, |b| b == b' ' || b == b'\t');
+    // How Rust prints a value that may be absent.
+    let is_some = scan.text[value..].starts_with(SOME);
+    let value = value + SOME.len() * usize::from(is_some);
     let quote = skip(scan, value, limit, |b| b == b'\\');
     let depth = quote - value;
     if let Some(mark) = scan.at(quote).filter(|b| b"\"'`".contains(b)) {
@@ -222,8 +234,10 @@ fn behind(scan: &mut Scan<'_>, start: usize, end: usize) -> Option<Behind> {
     })
 }
 
+const SOME: &[u8] = b"Some(";
+
 fn skip(scan: &Scan<'_>, from: usize, limit: usize, wanted: impl Fn(u8) -> bool) -> usize {
-    let here = scan.text.get(from..limit).unwrap_or_default();
+    let here = scan.text.get(from..limit.max(from)).unwrap_or_default();
     from + here.iter().take_while(|b| wanted(**b)).count()
 }
 

@@ -296,9 +296,14 @@ fn look_pem(scan: &mut Scan<'_>, start: usize, end: usize) -> Option<Span> {
     // The next rule is that of its end, or of another beginning: then this one was cut off.
     let next = position(&scan.text[body..run_end], PEM_RULE).map(|at| body + at);
     let Some(rule) = next else {
+        // The backslashes before a quote belong to the quote.
+        let tail = scan.text[body..run_end].iter().rev();
+        let escapes = tail.take_while(|b| **b == b'\\').count();
+        let is_quoted = scan.at(run_end) == Some(b'"');
+        let end = run_end - escapes * usize::from(is_quoted);
         return Some(Span {
             shows_end: false,
-            ..Span::run(start, run_end, Class::Pem)
+            ..Span::run(start, end, Class::Pem)
         });
     };
     let after = rule + PEM_RULE.len();
