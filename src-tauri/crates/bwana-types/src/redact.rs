@@ -84,7 +84,7 @@ impl Redactor {
 
     /// The same for bytes of which not all need be text.
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let found = find(&self.known(), bytes);
+        let found = find(&self.known(), bytes, None);
         if found.spans.is_empty() {
             return Cow::Borrowed(bytes);
         }
@@ -161,7 +161,9 @@ impl Redactor {
 
 /// Whether a text holds something that has the shape of a key, for places where none belongs.
 pub fn looks_like_key(text: &str) -> bool {
-    !find(&Known::default(), text.as_bytes()).spans.is_empty()
+    !find(&Known::default(), text.as_bytes(), None)
+        .spans
+        .is_empty()
 }
 
 /// A piece of a text that must not be seen.
@@ -218,10 +220,13 @@ struct Looked {
     undecided: Option<usize>,
 }
 
-fn find(known: &Known, text: &[u8]) -> Looked {
+/// `after`: up to there a secret was taken out before.
+fn find(known: &Known, text: &[u8], after: Option<usize>) -> Looked {
     let mut spans = Vec::new();
     known.find(text, &mut spans);
-    let undecided = shape::find(text, &mut spans);
+    let mut ends: Vec<usize> = spans.iter().map(|span| span.end).chain(after).collect();
+    ends.sort_unstable();
+    let undecided = shape::find(text, &ends, &mut spans);
     Looked {
         spans: merged(spans),
         undecided,

@@ -691,4 +691,20 @@ proptest! {
         let pieces = writer.finish().unwrap();
         prop_assert_eq!(String::from_utf8_lossy(&pieces), whole);
     }
+
+    #[test]
+    fn twice_is_as_good_as_once(text in snippets()) {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new(String::from("known-value-1")));
+        let once = redactor.text(&text).into_owned();
+        prop_assert_eq!(redactor.text(&once), once.as_str());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), size in 1_usize..50) {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new(String::from("known-value-1")));
+        let whole = redactor.bytes(&bytes).into_owned();
+        prop_assert_eq!(in_pieces(&redactor, &bytes, size), whole);
+    }
 }

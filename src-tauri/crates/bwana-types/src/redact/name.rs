@@ -3,8 +3,9 @@
 //! Names of this kind also stand in prose, in schemas and in code, so the looser the form, the more a value itself must
 //! look like a secret.
 
-use super::Span;
 use super::scan::{Class, Make, Scan};
+use super::{REDACTED, Span};
+use crate::secret::HINT_DOTS;
 
 /// How far a quoted value is followed.
 const QUOTED_MAX_BYTES: usize = 4 * 1024;
@@ -94,17 +95,8 @@ const PLACEHOLDERS: &[&str] = &[
     "redacted",
     "password",
 ];
-/// Beginnings of values that lead to a secret and are none, or of marks that stand for one.
-const REFERENCES: &[&str] = &[
-    "env:",
-    "secret:",
-    "keyring:",
-    "[redacted]",
-    "••••",
-    "{{",
-    "${",
-    "$(",
-];
+/// Beginnings of values that lead to a secret and are none.
+const REFERENCES: &[&str] = &["env:", "secret:", "keyring:", "{{", "${", "$("];
 /// The longest path that counts as a reference.
 const PATH_MAX_BYTES: usize = 64;
 
@@ -115,12 +107,14 @@ const SCHEMES: &[&str] = &["bearer", "basic", "token", "apikey", "bot", "digest"
 pub(super) fn field_is_secret(name: &str, value: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     NAMES.iter().any(|(known, kind)| {
-        let is_named = lower
-            .strip_suffix(known)
-            .is_some_and(|before| is_name_start(name.as_bytes(), before.len(), name.len()));
+        let is_named = lower.strip_suffix(known).is_some_and(|before| {
+            is_name_start(&Scan::new(name.as_bytes(), &[]), before.len(), name.len())
+        });
         is_named
             && match kind {
-                Kind::Authorization | Kind::Cookie => !is_placeholder(value.as_bytes()),
+                Kind::Authorization | Kind::Cookie => {
+                    !is_placeholder(value.as_bytes()) && !is_marked(value.as_bytes())
+                }
                 _ => is_secret(*kind, Form::Quoted, value.as_bytes()),
             }
     })
@@ -139,7 +133,7 @@ enum Form {
 
 /// The value behind a name that stands from `start` to `end`.
 pub(super) fn look(scan: &mut Scan<'_>, kind: Kind, start: usize, end: usize) -> Option<Span> {
-    if !is_name_start(scan.text, start, end) {
+    if !is_name_start(scan, start, end) {
         return None;
     }
     let behind = behind(scan, start, end)?;
@@ -170,7 +164,8 @@ pub(super) fn look(scan: &mut Scan<'_>, kind: Kind, start: usize, end: usize) ->
 const NAME_ANYWHERE_MIN_BYTES: usize = 8;
 
 /// A name may begin after anything but a letter or digit, and with a capital after a small letter (`clientSecret`).
-fn is_name_start(text: &[u8], at: usize, end: usize) -> bool {
+fn is_name_start(scan: &Scan<'_>, at: usize, end: usize) -> bool {
+    let text = scan.text;
     let is_camel = || {
         let before = text[at - 1];
         text[at].is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit())
@@ -178,7 +173,7 @@ fn is_name_start(text: &[u8], at: usize, end: usize) -> bool {
     let names_itself = matches!(text[at], b'?' | b'&' | b'%');
     let is_long =
         end - at >= NAME_ANYWHERE_MIN_BYTES || text[at..end].eq_ignore_ascii_case(b"apikey");
-    names_itself || is_long || Scan::new(text).is_word_start(at) || is_camel()
+    names_itself || is_long || scan.is_word_start(at) || is_camel()
 }
 
 /// Where the value behind a name begins.
@@ -302,7 +297,9 @@ const LONG_KEY_MIN_BYTES: usize = 24;
 const TOKEN_MIN_BYTES: usize = 12;
 
 fn is_secret(kind: Kind, form: Form, value: &[u8]) -> bool {
-    if is_placeholder(value) {
+    let head = &value[..value.len().min(MARK_LOOK_MAX_BYTES)];
+    let marked = if form == Form::Quoted { value } else { head };
+    if is_placeholder(value) || is_marked(marked) {
         return false;
     }
     let make = Make::of(value);
@@ -321,6 +318,15 @@ fn is_secret(kind: Kind, form: Form, value: &[u8]) -> bool {
         (Kind::Key, Form::Loose) => len >= KEY_MIN_BYTES && make.has_digit_and_letter(),
         _ => is_one_word && len >= TOKEN_MIN_BYTES && make.has_digit_and_letter(),
     }
+}
+
+/// Of a value that is not quoted, to see whether it was looked at before.
+const MARK_LOOK_MAX_BYTES: usize = 64;
+
+/// Whether something was taken out of it already. Then it is left alone, so that twice is as good as once.
+pub(super) fn is_marked(value: &[u8]) -> bool {
+    let has = |mark: &[u8]| value.windows(mark.len()).any(|window| window == mark);
+    has(REDACTED.as_bytes()) || has(HINT_DOTS.as_bytes())
 }
 
 fn is_placeholder(value: &[u8]) -> bool {
@@ -374,7 +380,7 @@ fn look_cookie(scan: &mut Scan<'_>, behind: Behind) -> Option<Span> {
     let value = scan.run(Class::Line, behind.value);
     let head = &value[..value.len().min(COOKIE_LOOK_MAX_BYTES)];
     let is_pair = head.contains(&b'=') && Make::of(head).has_digit_and_letter();
-    let is_new = !is_placeholder(value);
+    let is_new = !is_marked(head);
     let mut span = Span::run(behind.value, behind.value + value.len(), Class::Line);
     span.shows_end = false;
     (is_pair && is_new && value.len() >= TOKEN_MIN_BYTES).then_some(span)

@@ -104,6 +104,10 @@ static MEMBERS: [u8; 256] = {
 /// A text and what is known of its runs.
 pub(super) struct Scan<'t> {
     pub(super) text: &'t [u8],
+    /// Where values end that are taken out anyway, in order: what stands behind one begins anew.
+    ends: &'t [usize],
+    /// Up to where something is taken out so far: another key may begin in what looked like the end of one.
+    pub(super) covered: usize,
     /// The run of each class that was walked last, from where to where.
     runs: [(usize, usize); CLASSES],
     /// See [`super::Looked::undecided`].
@@ -111,9 +115,11 @@ pub(super) struct Scan<'t> {
 }
 
 impl<'t> Scan<'t> {
-    pub(super) fn new(text: &'t [u8]) -> Self {
+    pub(super) fn new(text: &'t [u8], ends: &'t [usize]) -> Self {
         Self {
             text,
+            ends,
+            covered: 0,
             runs: [(0, 0); CLASSES],
             undecided: None,
         }
@@ -164,7 +170,10 @@ impl<'t> Scan<'t> {
         let Some(before) = at.checked_sub(1).and_then(|at| self.at(at)) else {
             return true;
         };
-        !before.is_ascii_alphanumeric() || self.ends_escape(at)
+        !before.is_ascii_alphanumeric()
+            || at <= self.covered
+            || self.ends_escape(at)
+            || self.ends.binary_search(&at).is_ok()
     }
 
     /// Whether an escape of JSON (`\n`, `\u0022`) or of a URL (`%3D`) ends just before `at`.
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn a_run_is_the_same_from_wherever_it_is_asked() {
         let text = b"ab-cd ef";
-        let mut scan = Scan::new(text);
+        let mut scan = Scan::new(text, &[]);
         for (at, end) in [(3, 5), (0, 5), (4, 5), (6, 8), (0, 5), (5, 5), (8, 8)] {
             assert_eq!(scan.run_end(Class::Dash, at), end, "{at}");
         }
@@ -233,7 +242,7 @@ mod tests {
             ("\\u0022sk", true),
             ("u0022sk", false),
         ] {
-            let scan = Scan::new(text.as_bytes());
+            let scan = Scan::new(text.as_bytes(), &[]);
             assert_eq!(scan.is_word_start(text.len() - 2), starts, "{text}");
         }
     }

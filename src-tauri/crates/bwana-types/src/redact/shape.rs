@@ -198,10 +198,11 @@ fn rules() -> &'static Rules {
     })
 }
 
-/// Adds what has the shape of a key. Answers from where on more text could change that.
-pub(super) fn find(text: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
+/// Adds what has the shape of a key. `ends` are those of values that are taken out anyway, in order. Answers from where
+/// on more text could change that.
+pub(super) fn find(text: &[u8], ends: &[usize], spans: &mut Vec<Span>) -> Option<usize> {
     let Rules { finder, rules } = rules();
-    let mut scan = Scan::new(text);
+    let mut scan = Scan::new(text, ends);
     for found in finder.find_overlapping_iter(text) {
         let (start, end) = (found.start(), found.end());
         let span = match rules[found.pattern().as_usize()] {
@@ -214,6 +215,7 @@ pub(super) fn find(text: &[u8], spans: &mut Vec<Span>) -> Option<usize> {
             Rule::UserInfo => look_user_info(&mut scan, end),
             Rule::Telegram => look_telegram(&mut scan, start),
         };
+        scan.covered = span.map_or(scan.covered, |span| scan.covered.max(span.end));
         spans.extend(span);
     }
     scan.undecided
@@ -228,12 +230,17 @@ fn look_prefix(scan: &mut Scan<'_>, prefix: &Prefix, start: usize, end: usize) -
     if !is_path && !scan.is_word_start(start) {
         return None;
     }
-    let rest = scan.run(prefix.class, end);
+    let mut rest = scan.run(prefix.class, end);
+    if prefix.look == Look::ExactCapitals {
+        let is_capital = |b: &&u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+        let length = rest.iter().take(prefix.min + 1).take_while(is_capital);
+        rest = &rest[..length.count()];
+    }
     let make = Make::of(rest);
     let looks = match prefix.look {
         Look::Any => true,
         Look::Digit => make.digits > 0,
-        Look::ExactCapitals => rest.len() == prefix.min && make.lower == 0 && make.digits > 0,
+        Look::ExactCapitals => rest.len() == prefix.min && make.digits > 0,
         Look::Hex => rest[..prefix.min.min(rest.len())]
             .iter()
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
@@ -387,8 +394,8 @@ fn look_user_info(scan: &mut Scan<'_>, from: usize) -> Option<Span> {
     match colon {
         Some(colon) => {
             let password = &info[colon + 1..];
-            let is_mark = password.is_empty() || password.starts_with("••••".as_bytes());
-            (!is_mark).then(|| Span::hidden(from + colon + 1, from + at))
+            let is_none = password.is_empty() || name::is_marked(password);
+            (!is_none).then(|| Span::hidden(from + colon + 1, from + at))
         }
         None => {
             let is_token = info.len() >= PIECE_MIN_BYTES
@@ -436,7 +443,7 @@ mod tests {
         let text =
             b"-----BEGIN PRIVATE KEY-----\nMIIE\n-----BEGIN RSA PRIVATE KEY-----\nAAAA. Rest";
         let mut spans = Vec::new();
-        find(text, &mut spans);
+        find(text, &[], &mut spans);
         let ends: Vec<_> = spans.iter().map(|s| (s.start, s.end)).collect();
         assert_eq!(ends, [(0, 33), (33, 69)]);
     }

@@ -26,6 +26,8 @@ pub struct RedactWriter<W: Write> {
     buffer: Zeroizing<Vec<u8>>,
     /// How much of the buffer is passed on already.
     passed: usize,
+    /// What was passed on last was the mark of a secret.
+    is_after_secret: bool,
     /// How long the buffer was at the last look.
     looked: usize,
     /// A secret whose mark is written goes on for as long as bytes of this class come.
@@ -39,6 +41,7 @@ impl<W: Write> RedactWriter<W> {
             inner: Some(inner),
             buffer: Zeroizing::default(),
             passed: 0,
+            is_after_secret: false,
             looked: 0,
             inside: None,
         }
@@ -62,7 +65,8 @@ impl<W: Write> RedactWriter<W> {
             return Ok(());
         };
         let known = self.redactor.known();
-        let looked = find(&known, &self.buffer);
+        let after = self.is_after_secret.then_some(self.passed);
+        let looked = find(&known, &self.buffer, after);
         let cut = if is_end {
             self.buffer.len()
         } else {
@@ -93,6 +97,9 @@ impl<W: Write> RedactWriter<W> {
         }
         out.extend_from_slice(&self.buffer[at.min(cut)..cut]);
         let cut = cut.max(at);
+        if cut > self.passed {
+            self.is_after_secret = looked.spans.iter().any(|span| span.end == cut);
+        }
         inner.write_all(&out)?;
         self.forget(cut);
         Ok(())
