@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::secret::{HINT_DOTS, Secret};
 use known::Known;
 use scan::Class;
+use shape::Begin;
 pub use writer::RedactWriter;
 
 /// What stands where a secret was that shows nothing of itself.
@@ -84,7 +85,7 @@ impl Redactor {
 
     /// The same for bytes of which not all need be text.
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let found = find(&self.known(), bytes, None);
+        let found = find(&self.known(), bytes, Before::default());
         if found.spans.is_empty() {
             return Cow::Borrowed(bytes);
         }
@@ -161,7 +162,7 @@ impl Redactor {
 
 /// Whether a text holds something that has the shape of a key, for places where none belongs.
 pub fn looks_like_key(text: &str) -> bool {
-    !find(&Known::default(), text.as_bytes(), None)
+    !find(&Known::default(), text.as_bytes(), Before::default())
         .spans
         .is_empty()
 }
@@ -220,13 +221,26 @@ struct Looked {
     undecided: Option<usize>,
 }
 
-/// `after`: up to there a secret was taken out before.
-fn find(known: &Known, text: &[u8], after: Option<usize>) -> Looked {
+/// What stands before a text that is looked at in pieces.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    /// Shapes that begin before here were decided when more was known.
+    from: usize,
+    /// Up to here a secret was taken out.
+    secret: Option<usize>,
+}
+
+fn find(known: &Known, text: &[u8], before: Before) -> Looked {
     let mut spans = Vec::new();
     known.find(text, &mut spans);
-    let mut ends: Vec<usize> = spans.iter().map(|span| span.end).chain(after).collect();
+    let ends = spans.iter().map(|span| span.end).chain(before.secret);
+    let mut ends: Vec<usize> = ends.collect();
     ends.sort_unstable();
-    let undecided = shape::find(text, &ends, &mut spans);
+    let begin = Begin {
+        from: before.from,
+        ends: &ends,
+    };
+    let undecided = shape::find(text, begin, &mut spans);
     Looked {
         spans: merged(spans),
         undecided,

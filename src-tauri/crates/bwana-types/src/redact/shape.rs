@@ -169,6 +169,15 @@ const OTHERS: &[(&str, Rule)] = &[
     (":AA", Rule::Telegram),
 ];
 
+/// Where keys may begin, besides where words do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Begin<'a> {
+    /// Not before here: too little is known of what stands before.
+    pub(super) from: usize,
+    /// Behind values that are taken out anyway, in order.
+    pub(super) ends: &'a [usize],
+}
+
 struct Rules {
     finder: AhoCorasick,
     rules: Vec<Rule>,
@@ -198,13 +207,16 @@ fn rules() -> &'static Rules {
     })
 }
 
-/// Adds what has the shape of a key. `ends` are those of values that are taken out anyway, in order. Answers from where
+/// Adds what has the shape of a key. Answers from where
 /// on more text could change that.
-pub(super) fn find(text: &[u8], ends: &[usize], spans: &mut Vec<Span>) -> Option<usize> {
+pub(super) fn find(text: &[u8], begin: Begin<'_>, spans: &mut Vec<Span>) -> Option<usize> {
     let Rules { finder, rules } = rules();
-    let mut scan = Scan::new(text, ends);
+    let mut scan = Scan::new(text, begin.ends);
     for found in finder.find_overlapping_iter(text) {
         let (start, end) = (found.start(), found.end());
+        if start < begin.from {
+            continue;
+        }
         let span = match rules[found.pattern().as_usize()] {
             Rule::Prefix(at) => look_prefix(&mut scan, &PREFIXES[at], start, end),
             Rule::Name(kind) => name::look(&mut scan, kind, start, end),
@@ -443,7 +455,7 @@ mod tests {
         let text =
             b"-----BEGIN PRIVATE KEY-----\nMIIE\n-----BEGIN RSA PRIVATE KEY-----\nAAAA. Rest";
         let mut spans = Vec::new();
-        find(text, &[], &mut spans);
+        find(text, Begin::default(), &mut spans);
         let ends: Vec<_> = spans.iter().map(|s| (s.start, s.end)).collect();
         assert_eq!(ends, [(0, 33), (33, 69)]);
     }

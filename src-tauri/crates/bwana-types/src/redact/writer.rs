@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 use super::scan::Class;
-use super::{Looked, Redactor, find};
+use super::{Before, Looked, Redactor, find};
 
 /// How much of what has been passed on is kept, so that rules see what stands before.
 const CONTEXT_BYTES: usize = 96;
+/// Of these, what only serves to tell whether a word begins behind it.
+const BEFORE_BYTES: usize = 16;
 /// Held back at the end of what is no whole line: more than the longest beginning of a secret that is not yet one.
 const HOLD_BYTES: usize = 320;
 /// A look is taken at a line end, or when so much has come without one.
@@ -26,6 +28,8 @@ pub struct RedactWriter<W: Write> {
     buffer: Zeroizing<Vec<u8>>,
     /// How much of the buffer is passed on already.
     passed: usize,
+    /// What the buffer begins with is not what everything began with.
+    is_cut: bool,
     /// What was passed on last was the mark of a secret.
     is_after_secret: bool,
     /// How long the buffer was at the last look.
@@ -41,6 +45,7 @@ impl<W: Write> RedactWriter<W> {
             inner: Some(inner),
             buffer: Zeroizing::default(),
             passed: 0,
+            is_cut: false,
             is_after_secret: false,
             looked: 0,
             inside: None,
@@ -65,8 +70,11 @@ impl<W: Write> RedactWriter<W> {
             return Ok(());
         };
         let known = self.redactor.known();
-        let after = self.is_after_secret.then_some(self.passed);
-        let looked = find(&known, &self.buffer, after);
+        let before = Before {
+            from: if self.is_cut { BEFORE_BYTES } else { 0 },
+            secret: self.is_after_secret.then_some(self.passed),
+        };
+        let looked = find(&known, &self.buffer, before);
         let cut = if is_end {
             self.buffer.len()
         } else {
@@ -86,10 +94,8 @@ impl<W: Write> RedactWriter<W> {
                 continue;
             }
             out.extend_from_slice(&self.buffer[at..span.start.max(at)]);
-            // What began before was marked when it was passed on.
-            if span.start >= self.passed {
-                span.write_mark(&self.buffer, &mut out);
-            }
+            // Also if its beginning was passed on: it may have become known only now.
+            span.write_mark(&self.buffer, &mut out);
             at = span.end;
             if span.end == self.buffer.len() && !is_end {
                 self.inside = span.class;
@@ -109,6 +115,7 @@ impl<W: Write> RedactWriter<W> {
     fn forget(&mut self, cut: usize) {
         let from = cut.saturating_sub(CONTEXT_BYTES);
         self.buffer.drain(..from);
+        self.is_cut |= from > 0;
         self.passed = cut - from;
         self.looked = self.buffer.len();
     }
