@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bwana_config::{
     Kept, KeyRef, LOCK_FILE, OfferState, Place, PlaceKind, SecretName, Secrets, VAULT_FILE, Vault,
-    VaultError, probe,
+    VaultError, probe, read_secret,
 };
 use bwana_types::redact::Redactor;
 use bwana_types::secret::{Secret, SecretError, SecretSource as _};
@@ -403,4 +403,17 @@ fn nothing_is_kept_before_somebody_has_chosen_where() {
         secrets.find("secret:providers/groq").is_ok(),
         "the same choice again changes nothing"
     );
+}
+
+#[test]
+fn a_secret_from_standard_input_is_text_of_sensible_length() {
+    assert_eq!(read_secret(&b"  a key\r\n"[..]).unwrap(), secret("a key"));
+    let long = vec![b'a'; 16 * 1024];
+    assert!(read_secret(&long[..]).is_ok());
+    let longer = vec![b'a'; 16 * 1024 + 1];
+    for bad in [&b""[..], b" \n", b"key-\xff-key", &longer] {
+        let error = read_secret(bad).unwrap_err();
+        assert!(matches!(error, SecretError::Failed { .. }));
+        assert!(!format!("{error:?}").contains("key-"), "{error:?}");
+    }
 }

@@ -1,11 +1,13 @@
 //! What the rest of the program uses: secrets by reference, from the environment and from the place a person has chosen.
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bwana_types::redact::Redactor;
 use bwana_types::secret::{SECRET_MAX_BYTES, Secret, SecretError, SecretSource};
+use zeroize::Zeroizing;
 
 use super::keyring::Keyring;
 use super::memory::Memory;
@@ -236,6 +238,27 @@ impl Secrets {
             )
         })
     }
+}
+
+/// A secret from standard input or a file: all of it, without white space at its ends.
+///
+/// # Errors
+/// If it cannot be read, is no text, is empty, or is longer than a secret is. What was read is not repeated.
+pub fn read_secret(input: impl Read) -> Result<Secret, SecretError> {
+    let bad = |what: &str| SecretError::failed(what, "Check what was given; nothing was kept.");
+    // As large as it may become, so that no copy stays behind when it grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * SECRET_MAX_BYTES));
+    input
+        .take(SECRET_MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| bad(&format!("the secret cannot be read: {error}")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("the secret is no text"))?;
+    let secret = Secret::new(text.trim().to_owned());
+    if bytes.len() > SECRET_MAX_BYTES {
+        return Err(bad("the secret is longer than a secret is"));
+    }
+    check_value(&secret)?;
+    Ok(secret)
 }
 
 fn check_value(secret: &Secret) -> Result<(), SecretError> {
