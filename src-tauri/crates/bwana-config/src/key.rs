@@ -1,4 +1,4 @@
-//! Keys by reference. In this version a key stands in the environment; the settings hold the name of its variable.
+//! Keys by reference. A key stands in the environment or in the place where secrets are kept; the settings hold its name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,23 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{ConfigError, Result};
+use crate::secrets::SecretName;
 
 /// Where a key is found. Never the key itself, so it may be shown, stored and exported.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyRef {
-    variable: String,
+pub struct KeyRef(KeyPlace);
+
+/// The two ways to refer to a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyPlace {
+    /// `env:VARIABLE`
+    Env(String),
+    /// `secret:AREA/NAME`
+    Secret(SecretName),
 }
 
 const ENV_SCHEME: &str = "env:";
+const SECRET_SCHEME: &str = "secret:";
 /// Longer than any name in use, and too short for a pasted key with its certificate chain.
 const VARIABLE_MAX_CHARS: usize = 100;
 
@@ -37,20 +46,41 @@ impl KeyRef {
                  A key itself is never written to a file.",
             ));
         }
-        Ok(Self {
-            variable: variable.to_owned(),
-        })
+        Ok(Self(KeyPlace::Env(variable.to_owned())))
     }
 
-    /// The name of the variable.
+    /// The key in the place where secrets are kept.
+    pub fn secret(name: SecretName) -> Self {
+        Self(KeyPlace::Secret(name))
+    }
+
+    pub fn place(&self) -> &KeyPlace {
+        &self.0
+    }
+
+    /// The name under which it is found: of the variable, or of the secret.
     pub fn variable(&self) -> &str {
-        &self.variable
+        match &self.0 {
+            KeyPlace::Env(variable) => variable,
+            KeyPlace::Secret(name) => name.as_str(),
+        }
+    }
+
+    /// The name of the secret, if it is kept where secrets are.
+    pub fn secret_name(&self) -> Option<&SecretName> {
+        match &self.0 {
+            KeyPlace::Secret(name) => Some(name),
+            KeyPlace::Env(_) => None,
+        }
     }
 }
 
 impl fmt::Display for KeyRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{ENV_SCHEME}{}", self.variable)
+        match &self.0 {
+            KeyPlace::Env(variable) => write!(f, "{ENV_SCHEME}{variable}"),
+            KeyPlace::Secret(name) => write!(f, "{SECRET_SCHEME}{name}"),
+        }
     }
 }
 
@@ -58,13 +88,17 @@ impl FromStr for KeyRef {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self> {
-        match text.strip_prefix(ENV_SCHEME) {
-            Some(variable) => Self::env(variable),
-            None => Err(ConfigError::value(
-                "a key is given by reference and never as itself",
-                "Write `key = \"env:NAME\"`, where NAME is an environment variable that holds it.",
-            )),
+        if let Some(variable) = text.strip_prefix(ENV_SCHEME) {
+            return Self::env(variable);
         }
+        if let Some(name) = text.strip_prefix(SECRET_SCHEME) {
+            return name.parse().map(Self::secret);
+        }
+        Err(ConfigError::value(
+            "a key is given by reference and never as itself",
+            "Write `key = \"env:NAME\"`, where NAME is an environment variable that holds it, or \
+             `key = \"secret:providers/NAME\"` for one that is kept where secrets are.",
+        ))
     }
 }
 
@@ -87,18 +121,26 @@ impl<'de> Deserialize<'de> for KeyRef {
     }
 }
 
-/// Secrets in the environment of this process.
+/// Secrets in the environment of this process, and nowhere else.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EnvSecrets;
 
 impl SecretSource for EnvSecrets {
     fn secret(&self, reference: &str) -> Option<Secret> {
         let key: KeyRef = reference.parse().ok()?;
-        let value = std::env::var(key.variable()).ok()?;
-        // A file read into a variable brings its line end; no key has white space at its ends.
-        let value = value.trim();
-        (!value.is_empty()).then(|| Secret::new(value.to_owned()))
+        match key.place() {
+            KeyPlace::Env(variable) => from_env(variable),
+            KeyPlace::Secret(_) => None,
+        }
     }
+}
+
+/// The secret in a variable of the environment.
+pub(crate) fn from_env(variable: &str) -> Option<Secret> {
+    let value = Secret::new(std::env::var(variable).ok()?);
+    // A file read into a variable brings its line end; no key has white space at its ends.
+    let value = value.expose().trim();
+    (!value.is_empty()).then(|| Secret::new(value.to_owned()))
 }
 
 #[cfg(test)]
@@ -107,14 +149,24 @@ mod tests {
 
     #[test]
     fn a_reference_survives_its_text() {
-        for text in ["env:GROQ_API_KEY", "env:_k1"] {
+        for text in ["env:GROQ_API_KEY", "env:_k1", "secret:providers/groq"] {
             assert_eq!(text.parse::<KeyRef>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_key_given_as_itself_is_refused_and_not_repeated() {
-        for text in ["sk-live-123456", "env:sk-live-123456", "env:", "env:1A", ""] {
+        for text in [
+            "sk-live-123456",
+            "env:sk-live-123456",
+            "env:",
+            "env:1A",
+            "",
+            "secret:sk-live-123456",
+            "secret:providers/",
+            "secret:providers/sk-ant-api03-0123456789123456",
+            "keyring:providers/groq",
+        ] {
             let error = text.parse::<KeyRef>().unwrap_err();
             assert!(!format!("{error:?} {error}").contains("123456"), "{text}");
         }
@@ -130,5 +182,6 @@ mod tests {
         );
         assert_eq!(EnvSecrets.secret("env:BWANA_NO_SUCH_VARIABLE"), None);
         assert_eq!(EnvSecrets.secret("PATH"), None);
+        assert_eq!(EnvSecrets.secret("secret:providers/groq"), None);
     }
 }

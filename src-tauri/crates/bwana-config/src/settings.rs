@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, Result};
 use crate::provider::ProviderSettings;
+use crate::secrets::PlaceKind;
 
 /// Providers one data folder may have.
 const PROVIDERS_MAX: usize = 64;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub egress: EgressSettings,
     #[serde(skip_serializing_if = "is_default")]
     pub local: LocalSettings,
+    #[serde(skip_serializing_if = "is_default")]
+    pub secrets: SecretSettings,
     /// In the order in which they were added.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderSettings>,
@@ -97,6 +100,14 @@ fn within(
         )),
         _ => Ok(()),
     }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretSettings {
+    /// Where secrets are kept; `None`: nobody has chosen yet, and none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceKind>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -78,6 +78,10 @@ error_codes! {
     ProviderRefused = "provider.refused" => Failed, "Change the request; the provider does not answer this one.";
     ProviderContextTooLong = "provider.context_too_long" => Failed, "Use a model with a larger context, or give the step fewer results to read.";
     ProviderBadAnswer = "provider.bad_answer" => Failed, "Test the connection with `bwana providers test`; the server does not speak as expected.";
+    SecretUnavailable = "secret.unavailable" => Failed, "Choose where secrets are kept: the system's keyring, an encrypted vault, or memory only.";
+    SecretLocked = "secret.locked" => Failed, "Unlock the place where secrets are kept, then try again; nothing is lost.";
+    SecretNotFound = "secret.not_found" => Failed, "Give the key again, or name the variable that holds it.";
+    SecretFailed = "secret.failed" => Failed, "Read the message; what was kept before is still there.";
     ModelUnknown = "model.unknown" => Usage, "Choose one of `bwana models list`.";
     ModelNotInstalled = "model.not_installed" => Usage, "Fetch it with `bwana models pull`, or add a file with `bwana models add`.";
     ModelHashMismatch = "model.hash_mismatch" => Failed, "Delete the file and fetch it again; it is not the file its publisher released.";

@@ -13,6 +13,7 @@ pub mod id;
 pub mod message;
 pub mod model;
 pub mod money;
+pub mod redact;
 pub mod secret;
 pub mod status;
 pub mod task;

@@ -1,0 +1,373 @@
+//! The keyring of the system: Secret Service on Linux, Keychain on macOS, Credential Manager on Windows.
+//!
+//! Every call has a time limit and a thread of its own, because a keyring may wait for a dialog. Reading and writing never
+//! open one where we can tell beforehand (Linux): a locked keyring says that it is locked. Only [`Place::unlock`] asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bwana_types::secret::{Secret, SecretError};
+use keyring_core::api::CredentialStore;
+use keyring_core::{Entry, Error};
+use zeroize::Zeroizing;
+
+use super::limit::within;
+use super::name::SecretName;
+use super::place::{Place, PlaceKind, not_found};
+
+/// What the keyring files our secrets under.
+pub const KEYRING_SERVICE: &str = "bwana";
+/// For everything but unlocking. Where the system itself may ask first, people need time to answer.
+const CALL_MAX: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 10 } else { 60 });
+/// For a person to find the dialog and type a password.
+const UNLOCK_MAX: Duration = Duration::from_secs(120);
+
+/// One entry per secret, with the name of the secret as user name.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    service: Arc<str>,
+}
+
+impl Default for Keyring {
+    fn default() -> Self {
+        Self::of_service(KEYRING_SERVICE)
+    }
+}
+
+impl Keyring {
+    /// That of the program. Nothing is asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another one in the same keyring, which shares nothing with it.
+    pub fn of_service(service: &str) -> Self {
+        Self {
+            service: Arc::from(service),
+        }
+    }
+
+    fn call<T: Send + 'static>(
+        &self,
+        name: &SecretName,
+        work: impl FnOnce(&Opened) -> Result<T, SecretError> + Send + 'static,
+    ) -> Result<T, SecretError> {
+        let (service, name) = (Arc::clone(&self.service), name.clone());
+        within(CALL_MAX, move || work(&Opened::new(&service, name)?))
+    }
+}
+
+impl Place for Keyring {
+    fn kind(&self) -> PlaceKind {
+        PlaceKind::Keyring
+    }
+
+    fn get(&self, name: &SecretName) -> Result<Secret, SecretError> {
+        self.call(name, |opened| opened.get())
+    }
+
+    fn set(&self, name: &SecretName, secret: &Secret) -> Result<(), SecretError> {
+        let secret = secret.clone();
+        self.call(name, move |opened| opened.set(&secret))
+    }
+
+    fn remove(&self, name: &SecretName) -> Result<(), SecretError> {
+        self.call(name, |opened| opened.remove())
+    }
+
+    fn names(&self) -> Result<Vec<SecretName>, SecretError> {
+        let service = Arc::clone(&self.service);
+        within(CALL_MAX, move || {
+            system::check_open(&service, None)?;
+            let store = system::store().map_err(|error| explained(&error))?;
+            let spec = system::search_spec(&service);
+            let spec = spec.iter().map(|(key, value)| (*key, value.as_str()));
+            let entries = store.search(&spec.collect()).map_err(|e| explained(&e))?;
+            let mut names: Vec<SecretName> = entries
+                .iter()
+                .filter_map(Entry::get_specifiers)
+                .filter(|(of, _)| *of == *service)
+                // What another program files under our name is not ours to show.
+                .filter_map(|(_, user)| user.parse().ok())
+                .collect();
+            names.sort();
+            names.dedup();
+            Ok(names)
+        })
+    }
+
+    fn unlock(&self, _passphrase: Option<&Secret>) -> Result<(), SecretError> {
+        within(UNLOCK_MAX, system::unlock)
+    }
+}
+
+/// Whether the keyring is there and open, without a dialog.
+///
+/// # Errors
+/// Why not.
+pub(super) fn state(limit: Duration) -> Result<(), SecretError> {
+    within(limit, || system::check_open(KEYRING_SERVICE, None))
+}
+
+/// A connection to the keyring and the entry that is meant. For one call: a connection that lasts breaks when the
+/// keyring is started anew.
+struct Opened {
+    entry: Entry,
+    name: SecretName,
+}
+
+impl Opened {
+    fn new(service: &str, name: SecretName) -> Result<Self, SecretError> {
+        system::check_open(service, Some(&name))?;
+        let store = system::store().map_err(|error| explained(&error))?;
+        let entry = store
+            .build(service, name.as_str(), None)
+            .map_err(|error| explained(&error))?;
+        Ok(Self { entry, name })
+    }
+
+    fn get(&self) -> Result<Secret, SecretError> {
+        match self.entry.get_secret() {
+            Ok(bytes) => self.text(bytes),
+            Err(Error::NoEntry) => Err(self.missing()),
+            // Written twice by somebody at once; they are the same or the newest cannot be told.
+            Err(Error::Ambiguous(entries)) => match entries.first().map(Entry::get_secret) {
+                Some(Ok(bytes)) => self.text(bytes),
+                Some(Err(error)) => Err(explained(&error)),
+                None => Err(self.missing()),
+            },
+            Err(error) => Err(explained(&error)),
+        }
+    }
+
+    fn text(&self, bytes: Vec<u8>) -> Result<Secret, SecretError> {
+        let bytes = Zeroizing::new(bytes);
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            SecretError::failed(
+                format!(
+                    "what the system's keyring holds as '{}' is no text",
+                    self.name
+                ),
+                "Give the secret again.",
+            )
+        })?;
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    fn set(&self, secret: &Secret) -> Result<(), SecretError> {
+        let value = secret.expose().as_bytes();
+        match self.entry.set_secret(value) {
+            Err(Error::Ambiguous(entries)) => {
+                // Each gets the new value before any goes, so that there is always one.
+                for entry in &entries {
+                    entry.set_secret(value).map_err(|error| explained(&error))?;
+                }
+                for entry in entries.iter().skip(1) {
+                    entry
+                        .delete_credential()
+                        .map_err(|error| explained(&error))?;
+                }
+                Ok(())
+            }
+            other => other.map_err(|error| explained(&error)),
+        }
+    }
+
+    fn remove(&self) -> Result<(), SecretError> {
+        match self.entry.delete_credential() {
+            Err(Error::NoEntry) => Err(self.missing()),
+            Err(Error::Ambiguous(entries)) => {
+                for entry in &entries {
+                    entry
+                        .delete_credential()
+                        .map_err(|error| explained(&error))?;
+                }
+                Ok(())
+            }
+            other => other.map_err(|error| explained(&error)),
+        }
+    }
+
+    fn missing(&self) -> SecretError {
+        not_found(&self.name, PlaceKind::Keyring)
+    }
+}
+
+/// The error of a keyring in our words. Only what it says is used, never what it carries: that may be a secret.
+fn explained(error: &Error) -> SecretError {
+    match error {
+        Error::NoStorageAccess(_) => locked(),
+        Error::TooLong(_, most) => SecretError::failed(
+            format!("the system's keyring takes no more than {most} bytes of a secret"),
+            "Choose a vault for secrets of this size.",
+        ),
+        Error::PlatformFailure(cause) if system::is_absence(&cause.to_string()) => {
+            absent(&cause.to_string())
+        }
+        other => SecretError::failed(
+            format!("the system's keyring failed: {other}"),
+            "Try again; if it stays so, choose a vault instead.",
+        ),
+    }
+}
+
+fn locked() -> SecretError {
+    SecretError::locked(
+        "the system's keyring is locked",
+        "Unlock it: log in to the desktop, or open the system's own program for passwords.",
+    )
+}
+
+fn absent(why: &str) -> SecretError {
+    SecretError::unavailable(
+        format!("this machine offers no keyring here: {why}"),
+        "Choose a vault with a passphrase, or memory only.",
+    )
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+mod system {
+    //! Secret Service over D-Bus, without a C library.
+
+    use std::collections::HashMap;
+
+    use secret_service::blocking::SecretService;
+    use secret_service::{EncryptionType, Error};
+
+    use super::{Arc, CredentialStore, SecretError, SecretName, absent, locked};
+
+    pub(super) fn store() -> keyring_core::Result<Arc<CredentialStore>> {
+        let store: Arc<CredentialStore> = zbus_secret_service_keyring_store::Store::new()?;
+        Ok(store)
+    }
+
+    pub(super) fn search_spec(service: &str) -> [(&'static str, String); 1] {
+        [("service", service.to_owned())]
+    }
+
+    /// Says that the keyring is locked instead of opening its dialog. No secret passes over this connection, so it is
+    /// not encrypted.
+    pub(super) fn check_open(service: &str, name: Option<&SecretName>) -> Result<(), SecretError> {
+        let keyring = connect()?;
+        let mut attributes = HashMap::from([("service", service)]);
+        attributes.extend(name.map(|name| ("username", name.as_str())));
+        let found = keyring
+            .search_items(attributes)
+            .map_err(|e| explained(&e))?;
+        if !found.locked.is_empty() {
+            return Err(locked());
+        }
+        if name.is_some() && !found.unlocked.is_empty() {
+            return Ok(());
+        }
+        // A locked keyring may hold what was not found, and takes nothing new.
+        let default = keyring
+            .get_default_collection()
+            .map_err(|e| explained(&e))?;
+        if default.is_locked().map_err(|error| explained(&error))? {
+            return Err(locked());
+        }
+        Ok(())
+    }
+
+    pub(super) fn unlock() -> Result<(), SecretError> {
+        let keyring = connect()?;
+        let default = keyring
+            .get_default_collection()
+            .map_err(|e| explained(&e))?;
+        if default.is_locked().map_err(|error| explained(&error))? {
+            default.unlock().map_err(|error| explained(&error))?;
+        }
+        if default.is_locked().map_err(|error| explained(&error))? {
+            return Err(locked());
+        }
+        Ok(())
+    }
+
+    fn connect() -> Result<SecretService<'static>, SecretError> {
+        // Every failure to get as far as this means that there is nobody to speak with.
+        SecretService::connect(EncryptionType::Plain).map_err(|error| match error {
+            Error::Locked | Error::Prompt => locked(),
+            other => absent(&in_short(&other.to_string())),
+        })
+    }
+
+    fn explained(error: &Error) -> SecretError {
+        match error {
+            Error::Locked | Error::Prompt | Error::PromptDisconnected => locked(),
+            Error::NoResult => absent("its Secret Service has no keyring yet"),
+            other if is_absence(&other.to_string()) => absent(&in_short(&other.to_string())),
+            other => SecretError::failed(
+                format!("the system's keyring failed: {other}"),
+                "Try again; if it stays so, choose a vault instead.",
+            ),
+        }
+    }
+
+    /// D-Bus says in its error names that nobody is there.
+    pub(super) fn is_absence(why: &str) -> bool {
+        [
+            "ServiceUnknown",
+            "NameHasNoOwner",
+            "no secret service",
+            "Spawn.",
+        ]
+        .iter()
+        .any(|word| why.contains(word))
+    }
+
+    fn in_short(why: &str) -> String {
+        if why.contains("ServiceUnknown") || why.contains("NameHasNoOwner") {
+            return String::from(
+                "no program provides the Secret Service (GNOME Keyring, KWallet, KeePassXC)",
+            );
+        }
+        format!("there is no D-Bus session ({why})")
+    }
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+mod system {
+    //! Keychain and Credential Manager: always there, and opened by the system itself.
+
+    use super::{Arc, CredentialStore, SecretError, SecretName, explained};
+
+    #[cfg(target_os = "macos")]
+    pub(super) fn store() -> keyring_core::Result<Arc<CredentialStore>> {
+        let store: Arc<CredentialStore> = apple_native_keyring_store::keychain::Store::new()?;
+        Ok(store)
+    }
+
+    #[cfg(windows)]
+    pub(super) fn store() -> keyring_core::Result<Arc<CredentialStore>> {
+        let store: Arc<CredentialStore> = windows_native_keyring_store::Store::new()?;
+        Ok(store)
+    }
+
+    #[cfg(target_os = "macos")]
+    pub(super) fn search_spec(service: &str) -> [(&'static str, String); 1] {
+        [("service", service.to_owned())]
+    }
+
+    /// There an entry is called `NAME.SERVICE`.
+    #[cfg(windows)]
+    pub(super) fn search_spec(service: &str) -> [(&'static str, String); 1] {
+        [("pattern", format!("[.]{service}$"))]
+    }
+
+    pub(super) fn check_open(
+        _service: &str,
+        _name: Option<&SecretName>,
+    ) -> Result<(), SecretError> {
+        store().map(drop).map_err(|error| explained(&error))
+    }
+
+    pub(super) fn unlock() -> Result<(), SecretError> {
+        // The system asks by itself when an entry is read.
+        check_open("", None)
+    }
+
+    pub(super) fn is_absence(_why: &str) -> bool {
+        false
+    }
+}
