@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bwana_config::{Settings, SettingsFile};
+use bwana_config::{Secrets, Settings, SettingsFile};
 use bwana_engine::{Deps, Engine, Options};
 use bwana_store::{ARTIFACTS_DIR, RunFilter, Store, StoreError};
 use bwana_tools::{Egress, EgressSettings, Registry, builtin};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::{IdSource, RunId, TaskId};
-use bwana_types::secret::SecretSource;
 use bwana_types::time::Clock;
 use bwana_workflow::machine::{Control, Input};
 use tokio::sync::Mutex;
@@ -32,7 +31,8 @@ pub struct HostOptions {
     pub home: PathBuf,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdSource>,
-    pub secrets: Arc<dyn SecretSource>,
+    /// Where keys are kept; which of the places is used, the settings say.
+    pub secrets: Secrets,
     /// Nobody is there to answer: what needs a person is denied.
     pub unattended: bool,
 }
@@ -76,6 +76,9 @@ impl App {
     /// If the settings cannot be read, another process owns the folder, or the database cannot be used.
     pub fn open(host: HostOptions, mode: Mode) -> Result<Self, ApiError> {
         let settings = SettingsFile::open(&host.home)?;
+        if let Some(place) = settings.current().secrets.place {
+            host.secrets.choose(place);
+        }
         let store = match mode {
             Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
                 Ok(store) => Some(store),
@@ -86,11 +89,7 @@ impl App {
                 Some(Store::open_owner(&host.home, Arc::clone(&host.clock))?)
             }
         };
-        let hub = Arc::new(Hub::new(
-            &host.home,
-            settings.clone(),
-            Arc::clone(&host.secrets),
-        ));
+        let hub = Arc::new(Hub::new(&host.home, settings.clone(), host.secrets.clone()));
         let tools = OnceLock::new();
         let engine = match (&store, mode) {
             (Some(store), Mode::Drive | Mode::Own) => {
@@ -186,7 +185,7 @@ impl App {
         &self.inner.host.ids
     }
 
-    pub(crate) fn secrets(&self) -> &Arc<dyn SecretSource> {
+    pub(crate) fn secrets(&self) -> &Secrets {
         &self.inner.host.secrets
     }
 

@@ -14,7 +14,7 @@ use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
     budget, data, definitions, doctor, egress, events, export, models, providers, replay, runs,
-    tasks, tools, usage,
+    secrets, tasks, tools, usage,
 };
 
 /// What a command is called with besides its request.
@@ -265,6 +265,14 @@ commands! {
     /// Asks a provider again at once that is left alone after failures.
     ProvidersRetry = "providers.retry" (Owner, Configure) providers::NameRef => providers::RetryReport,
         providers::retry;
+
+    /// Shows where secrets are kept, and where they could be.
+    SecretsShow = "secrets.show" (Reader, Configure) definitions::Nothing => secrets::SecretsShown, secrets::show;
+    /// Chooses where secrets are kept.
+    SecretsUse = "secrets.use" (Owner, Configure) secrets::UseRequest => secrets::SecretsShown, secrets::choose;
+    /// Opens the place where secrets are kept.
+    SecretsUnlock = "secrets.unlock" (Owner, Configure) secrets::UnlockRequest => secrets::SecretsShown,
+        secrets::unlock;
 
     /// Lists models of this machine and of the providers' settings.
     ModelsList = "models.list" (Reader, Read) definitions::Nothing => models::ModelList, models::list;

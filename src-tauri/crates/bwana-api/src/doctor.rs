@@ -191,20 +191,12 @@ fn settings(app: &App) -> Vec<Finding> {
         Err(error) => Finding::of_error("settings", FindingStatus::Broken, &ApiError::from(error)),
     }];
     for provider in &app.settings().providers {
-        let Some(key) = &provider.key else { continue };
-        if app.secrets().secret(&key.to_string()).is_none() {
-            found.push(
-                Finding::new(
-                    "providers",
-                    FindingStatus::Warning,
-                    format!(
-                        "the key of {} is not here: {} is not set",
-                        provider.name,
-                        key.variable()
-                    ),
-                )
-                .hint(format!("Set {} before you start bwana.", key.variable())),
-            );
+        if let Err(error) = app.hub().secret(provider) {
+            found.push(Finding::of_error(
+                "providers",
+                FindingStatus::Warning,
+                &error,
+            ));
         }
     }
     found

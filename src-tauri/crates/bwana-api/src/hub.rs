@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bwana_config::{LOCAL_PROVIDER, ProviderKind, ProviderSettings, Settings, SettingsFile};
+use bwana_config::{
+    KeyPlace, LOCAL_PROVIDER, ProviderKind, ProviderSettings, Secrets, Settings, SettingsFile,
+};
 use bwana_llm::{Dialect, Endpoint, HttpProvider, Provider, Quirks, Transport, presets};
 use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::ErrorKind;
-use bwana_types::secret::{Secret, SecretSource};
+use bwana_types::secret::{Secret, SecretError};
 
 use crate::local::LocalModels;
 use crate::shape::{nearest, shown};
@@ -22,7 +24,7 @@ const DEFAULT_LOCAL_CONTEXT_TOKENS: u32 = 8_192;
 
 pub(crate) struct Hub {
     settings: SettingsFile,
-    secrets: Arc<dyn SecretSource>,
+    secrets: Secrets,
     transport: Transport,
     /// Providers in use, each as it was set up when it was made.
     made: Mutex<HashMap<String, (ProviderSettings, Arc<HttpProvider>)>>,
@@ -30,7 +32,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(home: &Path, settings: SettingsFile, secrets: Arc<dyn SecretSource>) -> Self {
+    pub(crate) fn new(home: &Path, settings: SettingsFile, secrets: Secrets) -> Self {
         Self {
             local: LocalModels::new(home, settings.clone()),
             settings,
@@ -152,22 +154,45 @@ impl Hub {
             .with_secret(self.secret(settings)?))
     }
 
-    fn secret(&self, settings: &ProviderSettings) -> Result<Option<Secret>, ApiError> {
+    /// The key of a provider, if it wants one.
+    ///
+    /// # Errors
+    /// If it is not there, or the place it is in is closed.
+    pub(crate) fn secret(&self, settings: &ProviderSettings) -> Result<Option<Secret>, ApiError> {
         let Some(key) = &settings.key else {
             return Ok(None);
         };
-        let secret = self.secrets.secret(&key.to_string());
-        secret.map(Some).ok_or_else(|| {
+        self.secrets
+            .get(key)
+            .map(Some)
+            .map_err(|error| no_key(&settings.name, key.place(), error))
+    }
+
+    /// Forgets a provider that is set up anew or whose key has changed.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.remove(name);
+    }
+}
+
+/// A key that is not there is the provider's trouble; a place that is closed or broken is its own.
+fn no_key(provider: &str, place: &KeyPlace, error: SecretError) -> ApiError {
+    match (place, &error) {
+        (KeyPlace::Env(variable), _) => {
             let message = format!(
-                "the key of {} should be in the environment variable {}, which is not set here",
-                settings.name,
-                key.variable()
+                "the key of {provider} should be in the environment variable {variable}, which is not set here"
             );
             ApiError::new(ErrorCode::ProviderAuth, message).with_hint(format!(
-                "Set {} in the environment of the program that works on runs, then try again.",
-                key.variable()
+                "Set {variable} in the environment of the program that works on runs, then try again."
             ))
-        })
+        }
+        (KeyPlace::Secret(_), SecretError::NotFound { .. }) => {
+            let message = format!("the key of {provider} is not where secrets are kept");
+            ApiError::new(ErrorCode::ProviderAuth, message).with_hint(format!(
+                "Give it again with `bwana providers add {provider} --key-stdin`."
+            ))
+        }
+        (KeyPlace::Secret(_), _) => error.into(),
     }
 }
 
@@ -203,11 +228,7 @@ pub(crate) fn find<'a>(
 /// How much a model holds and what it costs: as the person says, else as its provider has published it for exactly this
 /// model, else unknown. A published price that holds only up to so many tokens limits the context to them, so that no
 /// call costs more than is reckoned with.
-fn size_and_price(
-    settings: &ProviderSettings,
-    endpoint: &Endpoint,
-    model: &str,
-) -> (u32, Price) {
+fn size_and_price(settings: &ProviderSettings, endpoint: &Endpoint, model: &str) -> (u32, Price) {
     let preset = presets::for_endpoint(endpoint, settings.kind.dialect());
     let published = preset.and_then(|preset| preset.context_tokens(model));
     let usual = if endpoint.is_loopback() {

@@ -24,6 +24,7 @@ mod quiet;
 mod record;
 pub mod replay;
 pub mod runs;
+pub mod secrets;
 mod shape;
 #[cfg(unix)]
 pub mod socket;
@@ -34,7 +35,8 @@ pub mod usage;
 mod view;
 
 pub use app::{App, HostOptions, Mode};
-pub use bwana_config::{EnvSecrets, resolve_home};
+pub use bwana_config::{Secrets, read_secret, resolve_home};
+pub use bwana_types::redact::Redactor;
 pub use caller::{Caller, Permission};
 pub use command::{COMMANDS, Command, CommandInfo, Ctx, Needs};
 pub use events::{Event, Events};

@@ -1,9 +1,10 @@
 //! Commands about providers: add, list, test, remove. A key is only ever a reference.
 
-use bwana_config::{KeyRef, ProviderKind, ProviderSettings};
+use bwana_config::{KeyRef, ProviderKind, ProviderSettings, SecretName};
 use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
+use bwana_types::secret::SecretError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::hub;
 use crate::runs::money;
+use crate::secrets::SecretText;
 use crate::shape::{Dollars, nearest, shown};
 
 /// Models a test lists at most.
@@ -33,6 +35,9 @@ pub struct AddRequest {
     /// The environment variable that holds the key.
     #[serde(default)]
     pub key_env: Option<String>,
+    /// The key itself, to be kept where secrets are kept.
+    #[serde(default)]
+    pub key: Option<SecretText>,
     #[serde(default)]
     pub model: Option<String>,
     /// US dollars per million tokens.
@@ -168,13 +173,22 @@ pub(crate) async fn add(
         (None, None) => ProviderKind::Openai,
     };
     provider.key = request.key_env.as_deref().map(KeyRef::env).transpose()?;
+    if let Some(key) = &request.key {
+        let name = SecretName::provider(&provider.name)?;
+        app.secrets().set(&name, &key.0)?;
+        provider.key = Some(KeyRef::secret(name));
+    }
     provider.model = request.model.filter(|model| !model.is_empty());
     provider.price_in = request.price_in.as_deref().map(money).transpose()?;
     provider.price_out = request.price_out.as_deref().map(money).transpose()?;
     provider.context = request.context;
     provider.small = request.small;
     provider.constrained_tools = request.constrained_tools;
+    let mut before = None;
     let replaced = app.settings_file().change(|settings| {
+        before = settings
+            .provider(&provider.name)
+            .and_then(|one| one.key.clone());
         // What only the file can say stays when the rest is said anew.
         if let Some(before) = settings.provider(&provider.name) {
             provider.quirks.clone_from(&before.quirks);
@@ -182,6 +196,10 @@ pub(crate) async fn add(
         }
         settings.put_provider(provider.clone())
     })?;
+    app.hub().forget(&provider.name);
+    if let Some(old) = before.filter(|old| provider.key.as_ref() != Some(old)) {
+        drop_key(app, &old)?;
+    }
     Ok(ProviderShown {
         replaced,
         ..describe(app, &provider)
@@ -288,7 +306,29 @@ pub(crate) async fn remove(
         }
         Ok(())
     })?;
+    app.hub().forget(&found.name);
+    if let Some(key) = &found.key {
+        drop_key(app, key)?;
+    }
     Ok(removed)
+}
+
+/// Removes a key that nothing refers to any more. One that stands in the environment is not ours to remove.
+fn drop_key(app: &App, key: &KeyRef) -> Result<(), ApiError> {
+    let Some(name) = key.secret_name() else {
+        return Ok(());
+    };
+    match app.secrets().remove(name) {
+        Ok(()) | Err(SecretError::NotFound { .. }) => Ok(()),
+        Err(error) => {
+            let mut told = ApiError::from(error);
+            told.message = format!(
+                "the key {name} is still where secrets are kept: {}",
+                told.message
+            );
+            Err(told)
+        }
+    }
 }
 
 pub(crate) async fn test(
@@ -330,7 +370,7 @@ fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
     let has_key = provider
         .key
         .as_ref()
-        .is_none_or(|key| app.secrets().secret(&key.to_string()).is_some());
+        .is_none_or(|key| app.secrets().get(key).is_ok());
     let price = provider.price(provider.model.as_deref().unwrap_or_default());
     let first = settings.providers.first();
     let is_default = match settings.default_model.as_deref() {

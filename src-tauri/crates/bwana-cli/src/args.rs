@@ -83,9 +83,13 @@ An answer is for exactly what was asked. The first one stands."
   bwana providers add ollama --model qwen3:8b
   bwana providers test groq
 
-A key stays in the environment; only the name of its variable is kept."
+A key stays in the environment, and only the name of its variable is kept (--key-env); or it is kept where
+`bwana secrets` says (--key-stdin). It is never written to a file as it is."
     )]
     Providers(Providers),
+    /// Where keys are kept: the system's keyring, an encrypted vault, or memory only
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Models on this machine: list, fetch, add, remove
     #[command(
         subcommand,
@@ -377,6 +381,9 @@ pub(crate) struct ProviderAdd {
     /// The environment variable that holds the key
     #[arg(long, value_name = "VAR")]
     pub(crate) key_env: Option<String>,
+    /// Read the key from standard input, and keep it where secrets are kept
+    #[arg(long, conflicts_with = "key_env")]
+    pub(crate) key_stdin: bool,
     /// The model to use when none is named
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -395,6 +402,19 @@ pub(crate) struct ProviderAdd {
     /// Call tools through JSON of a given form
     #[arg(long)]
     pub(crate) constrained_tools: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Where they are kept, what this machine offers, and their names
+    Show,
+    /// Keep them there from now on
+    Use {
+        /// keyring, vault or memory
+        place: String,
+    },
+    /// Open the vault of the program that works on runs
+    Unlock,
 }
 
 #[derive(Debug, Subcommand)]

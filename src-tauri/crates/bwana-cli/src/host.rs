@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bwana_api::{EnvSecrets, HostOptions, resolve_home};
+use bwana_api::{HostOptions, Redactor, Secrets, resolve_home};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::IdSource;
 use bwana_types::time::{Clock, Timestamp};
@@ -55,7 +55,7 @@ impl IdSource for SystemIds {
 
 /// # Errors
 /// If nothing says where the data folder is.
-pub(crate) fn options(args: &Args) -> Result<HostOptions, ApiError> {
+pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, ApiError> {
     let here = std::env::current_dir().map_err(|error| {
         ApiError::new(
             ErrorCode::HomeUnwritable,
@@ -67,11 +67,12 @@ pub(crate) fn options(args: &Args) -> Result<HostOptions, ApiError> {
         Cli::Ask(ask) => ask.options.approve == Approve::Deny,
         _ => false,
     };
+    let home = resolve_home(args.home.as_deref(), |name| std::env::var_os(name), &here)?;
     Ok(HostOptions {
-        home: resolve_home(args.home.as_deref(), |name| std::env::var_os(name), &here)?,
+        secrets: Secrets::new(&home, None, redactor.clone()),
+        home,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        secrets: Arc::new(EnvSecrets),
         unattended,
     })
 }

@@ -4,6 +4,7 @@
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use bwana_api::Redactor;
 use bwana_types::error::ApiError;
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
@@ -174,7 +175,8 @@ impl Out {
     }
 
     /// Messages of the program itself, on stderr: warnings, or more if asked for.
-    pub(crate) fn start_log(&self, verbose: u8) {
+    pub(crate) fn start_log(&self, verbose: u8, redactor: &Redactor) {
+        let redactor = redactor.clone();
         let level = match verbose {
             0 => "error",
             1 => "info",
@@ -184,7 +186,7 @@ impl Out {
         let filter = EnvFilter::try_from_env("BWANA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(move || redactor.writer(std::io::stderr()))
             .with_ansi(self.color);
         // A second initialisation can only come from a test.
         let _ = log.without_time().with_target(false).try_init();

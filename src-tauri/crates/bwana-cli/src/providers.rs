@@ -2,10 +2,12 @@
 
 use bwana_api::HostOptions;
 use bwana_api::command::{
-    ProvidersAdd, ProvidersList, ProvidersPresets, ProvidersRemove, ProvidersRetry, ProvidersTest, ProvidersUsage,
+    ProvidersAdd, ProvidersList, ProvidersPresets, ProvidersRemove, ProvidersRetry, ProvidersTest,
+    ProvidersUsage,
 };
 use bwana_api::definitions::Nothing;
 use bwana_api::providers::{AddRequest, NameRef, PresetShown, ProviderShown, TestRequest};
+use bwana_api::secrets::SecretText;
 use bwana_api::usage::{UsageLine, UsageRequest};
 use bwana_types::error::{ApiError, ExitCode as Ends};
 use bwana_types::model::Probe;
@@ -14,6 +16,7 @@ use crate::args::{self, Providers};
 use crate::door::once;
 use crate::lists::table;
 use crate::out::Out;
+use crate::secrets;
 
 pub(crate) async fn command(
     host: &HostOptions,
@@ -40,7 +43,7 @@ pub(crate) async fn command(
             table(out, &["id", "name", "kind", "address", "key"], &rows);
         }
         Providers::Add(add) => {
-            let shown = once::<ProvidersAdd>(host, add_request(add)).await?;
+            let shown = once::<ProvidersAdd>(host, add_request(add)?).await?;
             out.json(&shown);
             let word = if shown.replaced { "changed" } else { "added" };
             out.line(&format!(
@@ -128,20 +131,26 @@ fn usage_row(line: &UsageLine) -> Vec<String> {
     ]
 }
 
-fn add_request(add: &args::ProviderAdd) -> AddRequest {
-    AddRequest {
+fn add_request(add: &args::ProviderAdd) -> Result<AddRequest, ApiError> {
+    let key = if add.key_stdin {
+        Some(SecretText(secrets::ask("The key (it is not shown): ")?))
+    } else {
+        None
+    };
+    Ok(AddRequest {
         name: add.name.clone(),
         preset: add.preset.clone(),
         kind: add.kind.clone(),
         base_url: add.base_url.clone(),
         key_env: add.key_env.clone(),
+        key,
         model: add.model.clone(),
         price_in: add.price_in.clone(),
         price_out: add.price_out.clone(),
         context: add.context,
         small: add.small,
         constrained_tools: add.constrained_tools,
-    }
+    })
 }
 
 fn preset_row(preset: &PresetShown) -> Vec<String> {

@@ -47,7 +47,8 @@ pub(crate) async fn command(
         Cli::Egress(egress) => self::egress(host, out, egress).await,
         Cli::Doctor => doctor(host, out).await,
         // These have rooms of their own.
-        Cli::Run(_)
+        Cli::Secrets(_)
+        | Cli::Run(_)
         | Cli::Ask(_)
         | Cli::Runs(_)
         | Cli::Serve(_)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bwana_types::secret::{Secret, SecretSource};
+use bwana_types::secret::Secret;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -121,20 +121,6 @@ impl<'de> Deserialize<'de> for KeyRef {
     }
 }
 
-/// Secrets in the environment of this process, and nowhere else.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EnvSecrets;
-
-impl SecretSource for EnvSecrets {
-    fn secret(&self, reference: &str) -> Option<Secret> {
-        let key: KeyRef = reference.parse().ok()?;
-        match key.place() {
-            KeyPlace::Env(variable) => from_env(variable),
-            KeyPlace::Secret(_) => None,
-        }
-    }
-}
-
 /// The secret in a variable of the environment.
 pub(crate) fn from_env(variable: &str) -> Option<Secret> {
     let value = Secret::new(std::env::var(variable).ok()?);
@@ -175,13 +161,11 @@ mod tests {
     #[test]
     fn a_secret_is_read_from_its_variable() {
         // PATH is the one variable every test has.
-        let secret = EnvSecrets.secret("env:PATH").unwrap();
+        let secret = from_env("PATH").unwrap();
         assert_eq!(
             secret.expose().as_str(),
             std::env::var("PATH").unwrap().trim()
         );
-        assert_eq!(EnvSecrets.secret("env:BWANA_NO_SUCH_VARIABLE"), None);
-        assert_eq!(EnvSecrets.secret("PATH"), None);
-        assert_eq!(EnvSecrets.secret("secret:providers/groq"), None);
+        assert_eq!(from_env("BWANA_NO_SUCH_VARIABLE"), None);
     }
 }

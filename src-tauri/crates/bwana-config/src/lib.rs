@@ -16,7 +16,7 @@ mod settings;
 pub use error::{ConfigError, Result};
 pub use file::{SETTINGS_FILE, SETTINGS_MAX_BYTES, SettingsFile, load, save};
 pub use home::{HOME_VARIABLE, resolve_home};
-pub use key::{EnvSecrets, KeyPlace, KeyRef};
+pub use key::{KeyPlace, KeyRef};
 pub use provider::{
     LOCAL_PROVIDER, ModelPrice, ProviderKind, ProviderSettings, parse_provider_name,
 };

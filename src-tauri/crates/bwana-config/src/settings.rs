@@ -84,19 +84,23 @@ impl LocalSettings {
     fn check(&self) -> Result<()> {
         within("local.threads", self.threads, &THREADS)?;
         within("local.context", self.context, &CONTEXT_TOKENS)?;
-        within("local.unload_after_min", self.unload_after_min, &UNLOAD_MINUTES)
+        within(
+            "local.unload_after_min",
+            self.unload_after_min,
+            &UNLOAD_MINUTES,
+        )
     }
 }
 
-fn within(
-    name: &str,
-    value: Option<u32>,
-    allowed: &RangeInclusive<u32>,
-) -> Result<()> {
+fn within(name: &str, value: Option<u32>, allowed: &RangeInclusive<u32>) -> Result<()> {
     match value {
         Some(value) if !allowed.contains(&value) => Err(ConfigError::value(
             format!("{name} is {value}"),
-            format!("Use {} to {}, or leave it away.", allowed.start(), allowed.end()),
+            format!(
+                "Use {} to {}, or leave it away.",
+                allowed.start(),
+                allowed.end()
+            ),
         )),
         _ => Ok(()),
     }

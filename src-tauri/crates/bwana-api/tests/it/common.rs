@@ -6,11 +6,10 @@ use std::sync::Arc;
 use bwana_api::command::{RunSettle, RunStart};
 use bwana_api::definitions::FileText;
 use bwana_api::runs::{RunRef, StartOptions, StartRequest, Started, What};
-use bwana_api::{App, Caller, Command, Ctx, HostOptions, Mode, RunShown};
+use bwana_api::{App, Caller, Command, Ctx, HostOptions, Mode, Redactor, RunShown, Secrets};
 use bwana_testkit::model_server::{ModelServer, Options};
 use bwana_testkit::{ManualClock, Script, SeededIds};
 use bwana_types::error::ApiError;
-use bwana_types::secret::NoSecrets;
 use tempfile::TempDir;
 
 pub(crate) struct Home {
@@ -42,11 +41,12 @@ impl Home {
     pub(crate) fn answering(script: Script) -> Self {
         let folder = TempDir::new().unwrap();
         let model = Options::scripted(script).start().unwrap();
+        let home = folder.path().join("home");
         let host = HostOptions {
-            home: folder.path().join("home"),
+            secrets: Secrets::new(&home, None, Redactor::new()),
+            home,
             clock: Arc::new(ManualClock::default()),
             ids: Arc::new(SeededIds::new(7)),
-            secrets: Arc::new(NoSecrets),
             unattended: false,
         };
         let home = Self {

@@ -24,7 +24,10 @@ async fn usage_counts_every_attempt_once() {
     let [line] = report.lines.as_slice() else {
         panic!("{report:?}");
     };
-    assert_eq!((line.provider.as_str(), line.model.as_str()), ("near", "scripted"));
+    assert_eq!(
+        (line.provider.as_str(), line.model.as_str()),
+        ("near", "scripted")
+    );
     assert_eq!(line.answered, home.model.counts().answered);
     assert_eq!((line.broken, line.unpriced), (0, 0));
     assert!(line.input_tokens > 0 && line.output_tokens > 0, "{line:?}");

@@ -62,7 +62,13 @@ async fn what_waiting_cannot_cure_is_asked_once() {
         (status(402, quota), ErrorKind::Quota),
         (Fault::out_of_quota(), ErrorKind::Quota),
         (Fault::context_too_long(), ErrorKind::ContextTooLong),
-        (status(404, r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#), ErrorKind::NotFound),
+        (
+            status(
+                404,
+                r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#,
+            ),
+            ErrorKind::NotFound,
+        ),
     ];
     for (fault, kind) in cases {
         let before = world.server.counts().requests;
@@ -85,7 +91,10 @@ async fn what_passes_is_tried_again() {
     let cases = [
         Fault::server_error(),
         Fault::overloaded(),
-        status(529, r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#),
+        status(
+            529,
+            r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#,
+        ),
         Fault::Close,
         Fault::Html,
         Fault::Malformed,
@@ -114,7 +123,10 @@ async fn a_provider_that_names_a_wait_is_given_it() {
         let began = Instant::now();
         let (shown, failed) = world.run(vec![fault]).await;
         assert_eq!(shown.status, RunStatus::Done);
-        assert_eq!(failed[0].error.class, CallErrorClass::Model(ErrorKind::RateLimited));
+        assert_eq!(
+            failed[0].error.class,
+            CallErrorClass::Model(ErrorKind::RateLimited)
+        );
         assert!(began.elapsed() >= wait, "{:?}", began.elapsed());
     }
 }

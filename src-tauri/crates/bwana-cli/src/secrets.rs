@@ -1,0 +1,110 @@
+//! Commands about secrets, and the questions for them: what is typed is never shown.
+
+use std::io::IsTerminal;
+
+use bwana_api::command::{SecretsShow, SecretsUnlock, SecretsUse};
+use bwana_api::definitions::Nothing;
+use bwana_api::secrets::{SecretText, SecretsShown, UnlockRequest, UseRequest};
+use bwana_api::{HostOptions, read_secret};
+use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
+use bwana_types::secret::Secret;
+
+use crate::args::Secrets;
+use crate::door::once;
+use crate::lists::table;
+use crate::out::Out;
+
+/// Names a file that holds the passphrase of the vault, for programs that start without a person.
+const PASSPHRASE_FILE: &str = "BWANA_VAULT_PASSPHRASE_FILE";
+const ASK_PASSPHRASE: &str = "Passphrase of the vault (it is not shown): ";
+
+pub(crate) async fn command(
+    host: &HostOptions,
+    out: &Out,
+    secrets: &Secrets,
+) -> Result<Ends, ApiError> {
+    let shown = match secrets {
+        Secrets::Show => once::<SecretsShow>(host, Nothing {}).await?,
+        Secrets::Use { place } => {
+            let passphrase = match place.as_str() {
+                "vault" => Some(SecretText(passphrase()?)),
+                _ => None,
+            };
+            let place = place.clone();
+            once::<SecretsUse>(host, UseRequest { place, passphrase }).await?
+        }
+        Secrets::Unlock => {
+            let passphrase = SecretText(passphrase()?);
+            once::<SecretsUnlock>(host, UnlockRequest { passphrase }).await?
+        }
+    };
+    out.json(&shown);
+    print(out, &shown);
+    Ok(Ends::Done)
+}
+
+fn print(out: &Out, shown: &SecretsShown) {
+    let here = |place: &str| shown.place.as_deref() == Some(place);
+    let rows: Vec<Vec<String>> = shown
+        .offers
+        .iter()
+        .map(|offer| {
+            let mark = if here(&offer.place) { "used" } else { "" };
+            vec![
+                offer.place.clone(),
+                mark.to_owned(),
+                offer.state.clone(),
+                offer.what.clone(),
+            ]
+        })
+        .collect();
+    table(out, &["place", "", "state", "what"], &rows);
+    match (&shown.place, &shown.names) {
+        (None, _) => out.line(&out.dim("Nobody has chosen yet: `bwana secrets use keyring`.")),
+        (Some(_), None) => out.line(&out.dim("closed: `bwana secrets unlock` opens it")),
+        (Some(_), Some(names)) if names.is_empty() => {
+            out.line(&out.dim("nothing is kept there yet"))
+        }
+        (Some(_), Some(names)) => out.line(&format!("kept: {}", names.join(", "))),
+    }
+}
+
+/// Opens a closed vault for this process, if its passphrase can be had. `false`: it cannot.
+///
+/// # Errors
+/// If the passphrase is wrong.
+pub(crate) fn open(host: &HostOptions) -> Result<bool, ApiError> {
+    if std::env::var_os(PASSPHRASE_FILE).is_none() && !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    host.secrets.unlock(Some(&passphrase()?))?;
+    Ok(true)
+}
+
+fn passphrase() -> Result<Secret, ApiError> {
+    let Some(path) = std::env::var_os(PASSPHRASE_FILE) else {
+        return ask(ASK_PASSPHRASE);
+    };
+    let file = std::fs::File::open(&path).map_err(|error| {
+        let message = format!("{PASSPHRASE_FILE} names a file that cannot be read: {error}");
+        ApiError::new(ErrorCode::UsageInvalid, message)
+    })?;
+    Ok(read_secret(file)?)
+}
+
+/// A secret: typed without being shown at a terminal, else all of standard input.
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub(crate) fn ask(question: &str) -> Result<Secret, ApiError> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(read_secret(std::io::stdin().lock())?);
+    }
+    let typed = rpassword::prompt_password(question).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UsageInvalid,
+            format!("nothing could be read from the terminal: {error}"),
+        )
+    })?;
+    Ok(read_secret(Secret::new(typed).expose().as_bytes())?)
+}
