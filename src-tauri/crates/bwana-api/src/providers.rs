@@ -91,6 +91,9 @@ pub struct ProviderShown {
     /// It stood there before and was replaced.
     #[serde(default)]
     pub replaced: bool,
+    /// It was removed, but the place of its key could not be reached, so the key may still be there.
+    #[serde(default)]
+    pub key_left_behind: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -184,11 +187,14 @@ pub(crate) async fn add(
     provider.context = request.context;
     provider.small = request.small;
     provider.constrained_tools = request.constrained_tools;
-    let mut before = None;
+    let before = app
+        .settings()
+        .provider(&provider.name)
+        .and_then(|one| one.key.clone());
+    if let Some(old) = before.filter(|old| provider.key.as_ref() != Some(old)) {
+        drop_key(app, &old)?;
+    }
     let replaced = app.settings_file().change(|settings| {
-        before = settings
-            .provider(&provider.name)
-            .and_then(|one| one.key.clone());
         // What only the file can say stays when the rest is said anew.
         if let Some(before) = settings.provider(&provider.name) {
             provider.quirks.clone_from(&before.quirks);
@@ -197,9 +203,6 @@ pub(crate) async fn add(
         settings.put_provider(provider.clone())
     })?;
     app.hub().forget(&provider.name);
-    if let Some(old) = before.filter(|old| provider.key.as_ref() != Some(old)) {
-        drop_key(app, &old)?;
-    }
     Ok(ProviderShown {
         replaced,
         ..describe(app, &provider)
@@ -296,7 +299,11 @@ pub(crate) async fn remove(
     request: NameRef,
 ) -> Result<ProviderShown, ApiError> {
     let found = hub::find(&app.settings(), &request.name)?.clone();
-    let removed = describe(app, &found);
+    let mut removed = describe(app, &found);
+    // The key first: while it cannot be removed, something still says whose it is.
+    if let Some(key) = &found.key {
+        removed.key_left_behind = !drop_key(app, key)?;
+    }
     app.settings_file().change(|settings| {
         settings.providers.retain(|one| one.name != found.name);
         let prefix = format!("{}/", found.name);
@@ -307,27 +314,19 @@ pub(crate) async fn remove(
         Ok(())
     })?;
     app.hub().forget(&found.name);
-    if let Some(key) = &found.key {
-        drop_key(app, key)?;
-    }
     Ok(removed)
 }
 
-/// Removes a key that nothing refers to any more. One that stands in the environment is not ours to remove.
-fn drop_key(app: &App, key: &KeyRef) -> Result<(), ApiError> {
+/// Removes a key that nothing will refer to any more. One that stands in the environment is not ours to remove. `false`:
+/// the place it was kept in does not exist on this machine now, so it may still be there.
+fn drop_key(app: &App, key: &KeyRef) -> Result<bool, ApiError> {
     let Some(name) = key.secret_name() else {
-        return Ok(());
+        return Ok(true);
     };
     match app.secrets().remove(name) {
-        Ok(()) | Err(SecretError::NotFound { .. }) => Ok(()),
-        Err(error) => {
-            let mut told = ApiError::from(error);
-            told.message = format!(
-                "the key {name} is still where secrets are kept: {}",
-                told.message
-            );
-            Err(told)
-        }
+        Ok(()) | Err(SecretError::NotFound { .. }) => Ok(true),
+        Err(SecretError::Unavailable { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -399,5 +398,6 @@ fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
         on_this_machine: provider.is_loopback(),
         is_default,
         replaced: false,
+        key_left_behind: false,
     }
 }

@@ -43,6 +43,9 @@ pub(crate) async fn command(
             table(out, &["id", "name", "kind", "address", "key"], &rows);
         }
         Providers::Add(add) => {
+            if add.key_stdin {
+                secrets::make_ready(host).await?;
+            }
             let shown = once::<ProvidersAdd>(host, add_request(add)?).await?;
             out.json(&shown);
             let word = if shown.replaced { "changed" } else { "added" };
@@ -67,6 +70,11 @@ pub(crate) async fn command(
             let shown = once::<ProvidersRemove>(host, NameRef { name: name.clone() }).await?;
             out.json(&shown);
             out.line(&format!("{} removed", shown.id));
+            if shown.key_left_behind {
+                out.line(&out.warn(
+                    "its key may still be where secrets were kept, which cannot be reached now",
+                ));
+            }
         }
         Providers::Usage { name, days } => usage(host, out, name.clone(), *days).await?,
         Providers::Retry { name } => {

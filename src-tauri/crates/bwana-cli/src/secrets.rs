@@ -69,20 +69,36 @@ fn print(out: &Out, shown: &SecretsShown) {
     }
 }
 
+/// Opens the place before a secret for it is read: standard input can be read only once.
+///
+/// # Errors
+/// If it is a vault and its passphrase is wrong.
+pub(crate) async fn make_ready(host: &HostOptions) -> Result<(), ApiError> {
+    let shown = once::<SecretsShow>(host, Nothing {}).await?;
+    if shown.place.as_deref() == Some("vault") && shown.names.is_none() {
+        open(host)?;
+    }
+    Ok(())
+}
+
 /// Opens a closed vault for this process, if its passphrase can be had. `false`: it cannot.
 ///
 /// # Errors
 /// If the passphrase is wrong.
 pub(crate) fn open(host: &HostOptions) -> Result<bool, ApiError> {
-    if std::env::var_os(PASSPHRASE_FILE).is_none() && !std::io::stdin().is_terminal() {
+    if passphrase_file().is_none() && !std::io::stdin().is_terminal() {
         return Ok(false);
     }
     host.secrets.unlock(Some(&passphrase()?))?;
     Ok(true)
 }
 
+fn passphrase_file() -> Option<std::ffi::OsString> {
+    std::env::var_os(PASSPHRASE_FILE).filter(|path| !path.is_empty())
+}
+
 fn passphrase() -> Result<Secret, ApiError> {
-    let Some(path) = std::env::var_os(PASSPHRASE_FILE) else {
+    let Some(path) = passphrase_file() else {
         return ask(ASK_PASSPHRASE);
     };
     let file = std::fs::File::open(&path).map_err(|error| {

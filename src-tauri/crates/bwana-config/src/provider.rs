@@ -399,11 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_of_a_later_version_is_refused_with_the_way_out() {
-        let error = "anthropic".parse::<ProviderKind>().unwrap_err();
+    fn a_kind_is_written_as_people_know_it_and_nothing_else() {
+        for kind in ProviderKind::ALL {
+            assert_eq!(kind.as_str().parse::<ProviderKind>().unwrap(), kind);
+            assert_eq!(ProviderKind::of_dialect(kind.dialect()), Some(kind));
+        }
+        let error = "openai_chat".parse::<ProviderKind>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "this version does not speak 'anthropic' yet, only 'openai'"
+            "there is no kind of provider called 'openai_chat'"
         );
     }
 }

@@ -7,3 +7,4 @@ mod contract;
 mod owners;
 mod refusals;
 mod runs;
+mod secrets;

@@ -316,15 +316,15 @@ fn a_key_is_sent_and_never_written() {
 }
 
 #[test]
-fn a_provider_of_a_kind_that_comes_later() {
+fn a_provider_of_a_kind_nobody_knows() {
     let bwana = bwana();
-    let add = "providers add a --kind anthropic --base-url https://api.example.com --json";
+    let add = "providers add a --kind claude --base-url https://api.example.com --json";
     check(
         bwana.run(words(add)),
         2,
         "usage.invalid",
-        "does not speak 'anthropic' yet",
-        "--kind openai",
+        "no kind of provider called 'claude'",
+        "anthropic",
     );
     let add = "providers add a --base-url https://api.example.com --key-env sk-live-12345 --json";
     let output = bwana.run(words(add)).expect_code(2);

