@@ -187,11 +187,23 @@ pub(crate) async fn add(
     provider.context = request.context;
     provider.small = request.small;
     provider.constrained_tools = request.constrained_tools;
-    let before = app
-        .settings()
-        .provider(&provider.name)
-        .and_then(|one| one.key.clone());
-    if let Some(old) = before.filter(|old| provider.key.as_ref() != Some(old)) {
+    let before = app.settings().provider(&provider.name).cloned();
+    // A change of model or price says nothing of the key; another address is another matter.
+    if provider.key.is_none()
+        && let Some(before) = before
+            .as_ref()
+            .filter(|one| one.base_url == provider.base_url)
+    {
+        provider.key.clone_from(&before.key);
+    }
+    if provider.key.is_none()
+        && request.base_url.is_none()
+        && let Some(preset) = preset.filter(|preset| preset.key.needed)
+    {
+        return Err(wants_key(preset));
+    }
+    let old = before.and_then(|one| one.key);
+    if let Some(old) = old.filter(|old| provider.key.as_ref() != Some(old)) {
         drop_key(app, &old)?;
     }
     let replaced = app.settings_file().change(|settings| {
@@ -207,6 +219,17 @@ pub(crate) async fn add(
         replaced,
         ..describe(app, &provider)
     })
+}
+
+fn wants_key(preset: &Preset) -> ApiError {
+    let from = match preset.key.url {
+        Some(url) => format!("Get one at {url} and give it"),
+        None => String::from("Give it"),
+    };
+    let message = format!("{} answers only those who bring a key", preset.title);
+    ApiError::new(ErrorCode::UsageInvalid, message).with_hint(format!(
+        "{from} with --key-stdin, or name the environment variable that holds it with --key-env."
+    ))
 }
 
 /// # Errors

@@ -128,3 +128,28 @@ fn a_closed_vault_is_said_to_be_closed_and_not_empty() {
     assert_eq!(refused.last()["code"], "secret.locked");
     assert!(!refused.to_string().contains(KEY));
 }
+
+#[test]
+fn a_known_provider_needs_only_its_name_and_a_key() {
+    let bwana = bwana();
+    let refused = bwana.run(words("providers add groq --json")).expect_code(2);
+    let hint = refused.last()["hint"].as_str().unwrap().to_owned();
+    assert!(
+        hint.contains("console.groq.com") && hint.contains("--key-stdin"),
+        "{hint}"
+    );
+    let add = "providers add groq --key-env SOME_KEY --model a --json";
+    let added = bwana.run(words(add)).expect_code(0).last();
+    assert_eq!(added["base_url"], "https://api.groq.com/openai/v1");
+    // Another model, and nothing said of the key: it stays.
+    let changed = bwana.run(words("providers add groq --model b --json"));
+    let changed = changed.expect_code(0).last();
+    assert_eq!(
+        (&changed["key"], &changed["model"]),
+        (&"env:SOME_KEY".into(), &"b".into())
+    );
+    let near = bwana
+        .run(words("providers add olama --json"))
+        .expect_code(2);
+    assert_eq!(near.last()["code"], "usage.invalid");
+}

@@ -81,7 +81,16 @@ async fn a_run_whose_process_died_goes_on_where_it_was() {
 async fn a_cancel_ends_a_call_that_hangs() {
     let fixture = Fixture::new(slow(Duration::from_secs(3_600)));
     let run = fixture.start(definition(1)).await;
-    // Long enough for the call to be on its way: one that was never sent costs nothing.
+    // The call must be on its way: one that was never sent costs nothing.
+    let intended = |run| {
+        let entries = fixture.store.load(run).unwrap();
+        entries
+            .iter()
+            .any(|entry| entry.body.kind() == "call_intended")
+    };
+    while !intended(run) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     tokio::time::sleep(Duration::from_millis(50)).await;
     fixture.engine.cancel(run, "local_cli").await.unwrap();
     let shown = fixture.engine.settle(run).await.unwrap();
