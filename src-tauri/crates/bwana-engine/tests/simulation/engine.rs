@@ -297,6 +297,11 @@ impl Sim {
                 self.resume_or_cancel(engine, run, 300).await;
             }
             Some(StopReason::Failed { .. }) => self.resume_or_cancel(engine, run, 500).await,
+            Some(StopReason::WaitingForNetwork { .. })
+                if engine.view(run).unwrap().status.is_ended() =>
+            {
+                // The network came back while the person was away, and the run went on to its end by itself.
+            }
             _ => self.resume_or_cancel(engine, run, 100).await,
         }
         true
