@@ -1,6 +1,6 @@
 //! Commands about providers: add, list, test, remove. A key is only ever a reference.
 
-use bwana_config::{KeyRef, ProviderKind, ProviderSettings, SecretName};
+use bwana_config::{KeyRef, PlaceKind, ProviderKind, ProviderSettings, SecretName};
 use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
@@ -8,7 +8,7 @@ use bwana_types::secret::SecretError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::app::App;
+use crate::app::{App, Mode};
 use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::hub;
@@ -177,6 +177,7 @@ pub(crate) async fn add(
     };
     provider.key = request.key_env.as_deref().map(KeyRef::env).transpose()?;
     if let Some(key) = &request.key {
+        must_outlive_the_command(app)?;
         let name = SecretName::provider(&provider.name)?;
         app.secrets().set(&name, &key.0)?;
         provider.key = Some(KeyRef::secret(name));
@@ -219,6 +220,19 @@ pub(crate) async fn add(
         replaced,
         ..describe(app, &provider)
     })
+}
+
+/// # Errors
+/// If secrets are kept in memory only, and this process ends with its command.
+fn must_outlive_the_command(app: &App) -> Result<(), ApiError> {
+    let memory_only = app.secrets().chosen_kind() == Some(PlaceKind::Memory);
+    if !memory_only || app.mode() == Mode::Own {
+        return Ok(());
+    }
+    let message = "secrets are kept in memory only, and the memory of this command ends with it";
+    Err(ApiError::new(ErrorCode::SecretUnavailable, message).with_hint(
+        "Start `bwana serve` first, which keeps them while it runs, or choose `bwana secrets use vault`.",
+    ))
 }
 
 fn wants_key(preset: &Preset) -> ApiError {

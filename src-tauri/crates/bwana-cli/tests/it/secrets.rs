@@ -153,3 +153,15 @@ fn a_known_provider_needs_only_its_name_and_a_key() {
         .expect_code(2);
     assert_eq!(near.last()["code"], "usage.invalid");
 }
+
+#[test]
+fn a_key_is_not_taken_into_a_memory_that_ends_at_once() {
+    let bwana = bwana();
+    bwana.run(words("secrets use memory")).expect_code(0);
+    let args = "providers add near --base-url http://127.0.0.1:9 --key-stdin --json";
+    let refused = bwana.run_with_input(words(args), KEY).expect_code(5);
+    assert_eq!(refused.last()["code"], "secret.unavailable");
+    assert!(!refused.to_string().contains(KEY));
+    let list = bwana.run(words("providers list --json")).expect_code(0);
+    assert!(list.json().is_empty());
+}
