@@ -2,5 +2,8 @@ import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 
 export default {
   preprocess: vitePreprocess(),
-  compilerOptions: { runes: (/** @type {{ filename: string }} */ { filename }) => (filename.includes('node_modules') ? undefined : true) },
+  compilerOptions: {
+    runes: (/** @type {{ filename: string }} */ { filename }) =>
+      filename.includes('node_modules') ? undefined : true,
+  },
 };

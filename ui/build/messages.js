@@ -39,7 +39,9 @@ function parts(elements, write) {
       case TYPE.select:
         return ['s', element.value, options(element.options, write)];
       default:
-        throw new Error(`ICU element ${TYPE[element.type]} is not used here; dates and money are formatted before`);
+        throw new Error(
+          `ICU element ${TYPE[element.type]} is not used here; dates and money are formatted before`,
+        );
     }
   });
 }
@@ -79,7 +81,8 @@ export function argumentsOf(text) {
   /** @param {import('@formatjs/icu-messageformat-parser').MessageFormatElement[]} elements */
   const visit = (elements) => {
     for (const element of elements) {
-      if (element.type === TYPE.argument && !found.has(element.value)) found.set(element.value, 'string | number');
+      if (element.type === TYPE.argument && !found.has(element.value))
+        found.set(element.value, 'string | number');
       if (element.type === TYPE.number) found.set(element.value, 'number');
       if (element.type === TYPE.plural) found.set(element.value, 'number');
       if (element.type === TYPE.select) found.set(element.value, 'string');

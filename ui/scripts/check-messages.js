@@ -29,7 +29,9 @@ function checkPlurals(language, key, text) {
     for (const element of elements) {
       if (element.type === TYPE.plural && element.pluralType === 'cardinal') {
         // French, Portuguese: `many` is for compact millions, which no message counts.
-        const absent = needed.filter((form) => !(form in element.options) && !(form === 'many' && language !== 'ar'));
+        const absent = needed.filter(
+          (form) => !(form in element.options) && !(form === 'many' && language !== 'ar'),
+        );
         if (absent.length) findings.push(`${language}: ${key} lacks the plural forms ${absent.join(', ')}`);
       }
       if (element.type === TYPE.plural || element.type === TYPE.select)
@@ -42,7 +44,8 @@ function checkPlurals(language, key, text) {
 const english = source(root, 'en');
 for (const language of LANGUAGES) {
   const texts = source(root, language);
-  for (const key of Object.keys(english)) if (!(key in texts)) findings.push(`${language}: ${key} is missing`);
+  for (const key of Object.keys(english))
+    if (!(key in texts)) findings.push(`${language}: ${key} is missing`);
   for (const [key, text] of Object.entries(texts)) {
     const original = english[key];
     if (original === undefined) {
@@ -51,7 +54,8 @@ for (const language of LANGUAGES) {
     }
     try {
       const [ours, theirs] = [original, text].map((t) => JSON.stringify([...argumentsOf(t)].sort()));
-      if (ours !== theirs) findings.push(`${language}: ${key} has other placeholders than English: ${theirs}, not ${ours}`);
+      if (ours !== theirs)
+        findings.push(`${language}: ${key} has other placeholders than English: ${theirs}, not ${ours}`);
       checkPlurals(language, key, text);
     } catch (error) {
       findings.push(`${language}: ${key} cannot be parsed: ${String(error)}`);
@@ -59,7 +63,9 @@ for (const language of LANGUAGES) {
   }
 }
 
-const code = files(join(root, 'src')).map((file) => readFileSync(file, 'utf8')).join('\n');
+const code = files(join(root, 'src'))
+  .map((file) => readFileSync(file, 'utf8'))
+  .join('\n');
 const named = new Set([...code.matchAll(/['"`]([a-z][\w]*(?:\.[\w-]+)+)['"`]/g)].map((match) => match[1]));
 const prefixes = [...code.matchAll(/`([a-z][\w]*(?:\.[\w-]+)*\.)\$\{/g)].map((match) => match[1] ?? '');
 for (const key of Object.keys(english)) {
@@ -73,5 +79,7 @@ else if (readFileSync(keys, 'utf8') !== keysModule(root))
   findings.push('src/i18n/keys.ts is stale: run `node ui/scripts/check-messages.js --write`');
 
 for (const finding of findings) console.error(finding);
-console.log(`${Object.keys(english).length} messages in ${LANGUAGES.length} languages, ${findings.length} findings`);
+console.log(
+  `${Object.keys(english).length} messages in ${LANGUAGES.length} languages, ${findings.length} findings`,
+);
 process.exit(findings.length ? 1 : 0);

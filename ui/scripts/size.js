@@ -31,7 +31,8 @@ const assets = readdirSync(join(dist, 'assets')).map((name) => `assets/${name}`)
 const code = [...assets, 'theme.js'].filter((file) => /\.(js|css)$/.test(file));
 /** @param {Iterable<string>} files */
 const sum = (files) => [...files].reduce((total, file) => total + gzipped(file), 0) / 1000;
-const fonts = assets.filter((f) => f.endsWith('.woff2')).reduce((n, f) => n + statSync(join(dist, f)).size, 0) / 1000;
+const fonts =
+  assets.filter((f) => f.endsWith('.woff2')).reduce((n, f) => n + statSync(join(dist, f)).size, 0) / 1000;
 const rows = /** @type {const} */ ([
   ['at start', sum(start), START_LIMIT_KB],
   ['in all', sum(code), TOTAL_LIMIT_KB],

@@ -5,6 +5,7 @@
 declare const __WITH_GALLERY__: boolean;
 
 declare module 'virtual:messages/*' {
-  const catalogue: import('./i18n/message').Catalogue;
+  import type { Catalogue } from './i18n/message';
+  const catalogue: Catalogue;
   export default catalogue;
 }

@@ -19,11 +19,32 @@ export interface NavPlace {
 export const PLACES: readonly (readonly NavPlace[])[] = [
   [
     { id: 'home', label: 'nav.home', icon: 'home', route: { name: 'home' }, holds: ['home'], letter: 'H' },
-    { id: 'waiting', label: 'nav.waiting', icon: 'inbox', route: { name: 'waiting' }, holds: ['waiting'], letter: 'W' },
-    { id: 'runs', label: 'nav.runs', icon: 'runs', route: { name: 'runs' }, holds: ['runs', 'run'], letter: 'R' },
+    {
+      id: 'waiting',
+      label: 'nav.waiting',
+      icon: 'inbox',
+      route: { name: 'waiting' },
+      holds: ['waiting'],
+      letter: 'W',
+    },
+    {
+      id: 'runs',
+      label: 'nav.runs',
+      icon: 'runs',
+      route: { name: 'runs' },
+      holds: ['runs', 'run'],
+      letter: 'R',
+    },
   ],
   [
-    { id: 'agents', label: 'nav.agents', icon: 'agents', route: { name: 'agents' }, holds: ['agents'], letter: 'A' },
+    {
+      id: 'agents',
+      label: 'nav.agents',
+      icon: 'agents',
+      route: { name: 'agents' },
+      holds: ['agents'],
+      letter: 'A',
+    },
     {
       id: 'connections',
       label: 'nav.connections',
@@ -63,7 +84,12 @@ export function registerNavigation(shortcuts: ShortcutRegistry): () => void {
         run: () => router.go(place.route),
       }),
     ),
-    shortcuts.add({ id: 'go.settings', keys: 'Mod+,', label: 'nav.settings', run: () => router.go(SETTINGS_PLACE.route) }),
+    shortcuts.add({
+      id: 'go.settings',
+      keys: 'Mod+,',
+      label: 'nav.settings',
+      run: () => router.go(SETTINGS_PLACE.route),
+    }),
     shortcuts.add({ id: 'view.sidebar', keys: 'Mod+B', label: 'nav.fold', run: () => view.fold() }),
     shortcuts.add({ id: 'view.back', keys: 'Mod+[', label: 'nav.back', run: () => router.back() }),
     shortcuts.add({ id: 'view.forward', keys: 'Mod+]', label: 'nav.forward', run: () => router.forward() }),

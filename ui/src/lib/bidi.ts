@@ -2,7 +2,8 @@
 // starts with a Latin name. Code, addresses and numbers do not vote.
 export type Direction = 'ltr' | 'rtl';
 
-const RTL_LETTER = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+const RTL_LETTER =
+  /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const LETTER = /\p{L}/u;
 /** Parts that stay left to right whatever surrounds them. */
 const NEUTRAL = /```[\s\S]*?(?:```|$)|`[^`\n]*`|\b[a-z][a-z0-9+.-]*:\/\/\S+|\S+@\S+\.\S+/giu;
@@ -25,7 +26,8 @@ const POP_ISOLATE = '\u2069';
 
 /** Wraps a value that runs against its sentence; a value that runs with it stays as it is. */
 export function isolate(value: string, around: Direction): string {
-  const against = around === 'ltr' ? RTL_LETTER.test(value) : [...value].some((c) => LETTER.test(c) && !RTL_LETTER.test(c));
+  const against =
+    around === 'ltr' ? RTL_LETTER.test(value) : [...value].some((c) => LETTER.test(c) && !RTL_LETTER.test(c));
   return against ? `${FIRST_STRONG_ISOLATE}${value}${POP_ISOLATE}` : value;
 }
 

@@ -6,7 +6,10 @@ const kenya: FormatSettings = {
   region: 'KE',
   timeZone: 'Africa/Nairobi',
   currency: 'KES',
-  rates: { KES: { per_usd: 129, minor_digits: 2, day: '2026-11-20' }, UGX: { per_usd: 3700, minor_digits: 0, day: '2026-11-20' } },
+  rates: {
+    KES: { per_usd: 129, minor_digits: 2, day: '2026-11-20' },
+    UGX: { per_usd: 3700, minor_digits: 0, day: '2026-11-20' },
+  },
 };
 /** Spaces that do not break look like spaces to a reader. */
 const plain = (text: string | undefined) => text?.replace(/[\u00a0\u202f]/g, ' ');
@@ -118,6 +121,13 @@ describe('Arabic', () => {
 
   it('has six plural forms', () => {
     const format = createFormat(cairo);
-    expect([0, 1, 2, 5, 11, 100].map((n) => format.plural(n))).toEqual(['zero', 'one', 'two', 'few', 'many', 'other']);
+    expect([0, 1, 2, 5, 11, 100].map((n) => format.plural(n))).toEqual([
+      'zero',
+      'one',
+      'two',
+      'few',
+      'many',
+      'other',
+    ]);
   });
 });

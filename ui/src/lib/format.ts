@@ -114,7 +114,8 @@ export function createFormat(settings: FormatSettings) {
 
   const usdFigure = (value: number): string => {
     const size = Math.abs(value);
-    if (size === 0 || size >= 0.095) return figure(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    if (size === 0 || size >= 0.095)
+      return figure(value, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
     return figure(value, { maximumSignificantDigits: 2, minimumFractionDigits: 2 });
   };
   const localFigure = (value: number, minorDigits: number): string => {
@@ -129,7 +130,8 @@ export function createFormat(settings: FormatSettings) {
 
   function usd(value: number): string {
     const size = Math.abs(value);
-    if (size > 0 && size < SMALLEST_USD) return ltr(`<$${figure(SMALLEST_USD, { maximumFractionDigits: 4 })}`);
+    if (size > 0 && size < SMALLEST_USD)
+      return ltr(`<$${figure(SMALLEST_USD, { maximumFractionDigits: 4 })}`);
     return ltr(`${sign(value)}$${usdFigure(size)}`);
   }
 
@@ -208,7 +210,8 @@ export function createFormat(settings: FormatSettings) {
   function ago(at: number | string, now: number): string {
     const difference = new Date(at).getTime() - now;
     const size = Math.abs(difference);
-    const in_ = (ms: number, unit: Intl.RelativeTimeFormatUnit) => relative.format(Math.round(difference / ms), unit);
+    const in_ = (ms: number, unit: Intl.RelativeTimeFormatUnit) =>
+      relative.format(Math.round(difference / ms), unit);
     if (size < 45 * SECOND_MS) return relative.format(0, 'second');
     if (size < 45 * MINUTE_MS) return in_(MINUTE_MS, 'minute');
     if (size < 22 * HOUR_MS) return in_(HOUR_MS, 'hour');
@@ -225,7 +228,8 @@ export function createFormat(settings: FormatSettings) {
     number: (value: number) => figure(value, { maximumFractionDigits: 3 }),
     /** At most this many digits after the point. */
     decimal: (value: number, digits: number) => figure(value, { maximumFractionDigits: digits }),
-    percent: (share: number) => figure(share, { style: 'percent', maximumFractionDigits: share < 0.1 ? 1 : 0 }),
+    percent: (share: number) =>
+      figure(share, { style: 'percent', maximumFractionDigits: share < 0.1 ? 1 : 0 }),
     usd,
     local,
     money,
@@ -244,7 +248,14 @@ export function createFormat(settings: FormatSettings) {
     day: (at: number | string) => moment(at, { day: 'numeric', month: 'short' }),
     /** "20 Nov 2026, 14:02". */
     dateTime: (at: number | string) =>
-      moment(at, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+      moment(at, {
+        day: 'numeric',
+        month: 'short',
+        year: 'numeric',
+        hour: '2-digit',
+        minute: '2-digit',
+        hourCycle: 'h23',
+      }),
     weekday: (at: number | string) => moment(at, { weekday: 'short' }),
     /** The calendar day in the person's zone, for grouping: "2026-11-20". */
     dayKey: (at: number | string) =>

@@ -23,13 +23,19 @@ describe('addresses', () => {
     expect(parseRoute('/settings')).toEqual({ name: 'settings', section: 'general' });
   });
 
-  it.each(['/nowhere', '/home/x', '/settings/nothing', '/run', '/run/a/b', '/connections/coder'])('does not know %s', (path) => {
-    expect(parseRoute(path)).toEqual({ name: 'unknown', path });
-  });
+  it.each(['/nowhere', '/home/x', '/settings/nothing', '/run', '/run/a/b', '/connections/coder'])(
+    'does not know %s',
+    (path) => {
+      expect(parseRoute(path)).toEqual({ name: 'unknown', path });
+    },
+  );
 
-  it.each(['/run/r?at=-1', '/run/r?at=x', '/run/r?at=1.5', '/run/r?lens=graph'])('ignores a bad detail in %s', (path) => {
-    expect(parseRoute(path)).toEqual({ name: 'run', id: 'r', lens: 'chat' });
-  });
+  it.each(['/run/r?at=-1', '/run/r?at=x', '/run/r?at=1.5', '/run/r?lens=graph'])(
+    'ignores a bad detail in %s',
+    (path) => {
+      expect(parseRoute(path)).toEqual({ name: 'run', id: 'r', lens: 'chat' });
+    },
+  );
 
   it('does not throw on a broken escape', () => {
     expect(parseRoute('/run/%E0%A4%A')).toMatchObject({ name: 'run' });

@@ -54,7 +54,9 @@ export function parseRoute(path: string): Route {
     case 'agents':
       return { name: 'agents', ...optional('id', second) };
     case 'connections':
-      return second === undefined || second === 'providers' ? { name: 'connections', tab: 'providers' } : unknown;
+      return second === undefined || second === 'providers'
+        ? { name: 'connections', tab: 'providers' }
+        : unknown;
     case 'settings': {
       const section = SETTINGS_SECTIONS.find((known) => known === (second ?? 'general'));
       return section ? { name: 'settings', section } : unknown;

@@ -16,7 +16,14 @@ const press = (key: string, code: string, held: Partial<KeyPress> = {}): KeyPres
 function registry(keys: string[], inBrowser = false) {
   const done: string[] = [];
   const all = new ShortcutRegistry({ mac: false, inBrowser });
-  for (const each of keys) all.add({ id: each, keys: each, label: each, run: () => done.push(each), browserKeeps: each === 'Mod+1' });
+  for (const each of keys)
+    all.add({
+      id: each,
+      keys: each,
+      label: each,
+      run: () => done.push(each),
+      browserKeeps: each === 'Mod+1',
+    });
   return { all, done };
 }
 

@@ -39,7 +39,9 @@ export function nameOfPress(press: KeyPress, mac: boolean): string {
   if (/^[a-z]$/.test(key)) key = key.toUpperCase();
   if (key === ' ') key = 'Space';
   const letterOrName = /^[A-Z0-9]$/.test(key) || key.length > 1;
-  return [mod && 'Mod', press.altKey && 'Alt', press.shiftKey && letterOrName && 'Shift', key].filter(Boolean).join('+');
+  return [mod && 'Mod', press.altKey && 'Alt', press.shiftKey && letterOrName && 'Shift', key]
+    .filter(Boolean)
+    .join('+');
 }
 
 export class ShortcutRegistry {
@@ -78,7 +80,8 @@ export class ShortcutRegistry {
     if (press.isComposing || press.key === COMPOSING_KEY) return false;
     if (['Control', 'Shift', 'Alt', 'Meta', 'AltGraph'].includes(press.key)) return false;
     const name = nameOfPress(press, this.#mac);
-    const before = this.#first && now - this.#first.at <= SEQUENCE_MS ? `${this.#first.name} ${name}` : undefined;
+    const before =
+      this.#first && now - this.#first.at <= SEQUENCE_MS ? `${this.#first.name} ${name}` : undefined;
     this.#first = undefined;
     const found = (before && this.#find(before, press)) || this.#find(name, press);
     if (found) {
@@ -94,7 +97,9 @@ export class ShortcutRegistry {
   #find(name: string, press: KeyPress): Shortcut | undefined {
     return this.list()
       .reverse()
-      .find((shortcut) => shortcut.keys === name && this.#open(shortcut, press) && (shortcut.when?.() ?? true));
+      .find(
+        (shortcut) => shortcut.keys === name && this.#open(shortcut, press) && (shortcut.when?.() ?? true),
+      );
   }
 
   #open(shortcut: Shortcut, press: KeyPress): boolean {
@@ -122,7 +127,8 @@ export function pressOf(event: KeyboardEvent): KeyPress {
     target?.isContentEditable === true ||
     target?.tagName === 'TEXTAREA' ||
     target?.tagName === 'SELECT' ||
-    (target?.tagName === 'INPUT' && !['checkbox', 'radio', 'button'].includes((target as HTMLInputElement).type));
+    (target?.tagName === 'INPUT' &&
+      !['checkbox', 'radio', 'button'].includes((target as HTMLInputElement).type));
   const { key, code, ctrlKey, metaKey, altKey, shiftKey, isComposing } = event;
   return { key, code, ctrlKey, metaKey, altKey, shiftKey, isComposing, inText };
 }

@@ -63,7 +63,8 @@ export function desktopPlatform(): Platform {
     },
     async openLink(url) {
       const link = allowedLink(url);
-      if (!link) throw new RequestError({ code: 'bad_link', message: 'only https and mailto addresses are opened' });
+      if (!link)
+        throw new RequestError({ code: 'bad_link', message: 'only https and mailto addresses are opened' });
       try {
         await invoke('open_link', { url: link.href });
       } catch (error) {

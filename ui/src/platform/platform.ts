@@ -30,7 +30,12 @@ export interface Platform {
    * A command that tells what happens until it ends or is cancelled. `onEnd` is called once, without an error when the
    * command ended by itself, never after a cancel.
    */
-  watch(name: string, params: object, onEvent: (event: unknown) => void, onEnd: (error?: RequestError) => void): Cancel;
+  watch(
+    name: string,
+    params: object,
+    onEvent: (event: unknown) => void,
+    onEnd: (error?: RequestError) => void,
+  ): Cancel;
   /** Told at once and at each change. */
   onLink(listener: (state: LinkState) => void): Cancel;
   /** Opens an https or mailto address outside, after the person saw its host. */
@@ -64,7 +69,10 @@ export class RequestError extends Error {
         details,
       });
     }
-    return new RequestError({ code: fallback, message: thrown instanceof Error ? thrown.message : String(thrown) });
+    return new RequestError({
+      code: fallback,
+      message: thrown instanceof Error ? thrown.message : String(thrown),
+    });
   }
 }
 

@@ -1,7 +1,14 @@
 // The page `bwana serve` hands out: one WebSocket for requests and streams, dialled again when it drops. The one-time code
 // of the address is exchanged for a token that lives in this tab.
 import type { Caller, WireError } from '../bindings/types';
-import { RequestError, allowedLink, type Answer, type Cancel, type LinkState, type Platform } from './platform';
+import {
+  RequestError,
+  allowedLink,
+  type Answer,
+  type Cancel,
+  type LinkState,
+  type Platform,
+} from './platform';
 
 const TOKEN_KEY = 'bwana.token';
 const CALLER_KEY = 'bwana.caller';
@@ -38,16 +45,22 @@ export async function webPlatform(): Promise<Platform> {
     });
     const body: unknown = await response.json().catch(() => null);
     if (!response.ok)
-      throw RequestError.from(body ?? { code: 'no_session', message: `the code was refused (${response.status})` });
+      throw RequestError.from(
+        body ?? { code: 'no_session', message: `the code was refused (${response.status})` },
+      );
     const { token, caller } = body as { token: string; caller?: Caller };
     sessionStorage.setItem(TOKEN_KEY, token);
     sessionStorage.setItem(CALLER_KEY, caller ?? 'local_browser');
   }
   const token = sessionStorage.getItem(TOKEN_KEY);
-  if (token === null) throw new RequestError({ code: 'no_session', message: 'open the address `bwana serve` printed' });
+  if (token === null)
+    throw new RequestError({ code: 'no_session', message: 'open the address `bwana serve` printed' });
   const caller = (sessionStorage.getItem(CALLER_KEY) ?? 'local_browser') as Caller;
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  return socketPlatform(caller, () => new WebSocket(`${scheme}//${location.host}/api/ws`, [SUBPROTOCOL, `t.${token}`]));
+  return socketPlatform(
+    caller,
+    () => new WebSocket(`${scheme}//${location.host}/api/ws`, [SUBPROTOCOL, `t.${token}`]),
+  );
 }
 
 export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform {
@@ -76,7 +89,10 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
       if (socket !== mine) return;
       socket = undefined;
       // What was sent may or may not have been done: the caller decides, we do not repeat it.
-      const lost = new RequestError({ code: 'connection_lost', message: 'the connection dropped before the answer' });
+      const lost = new RequestError({
+        code: 'connection_lost',
+        message: 'the connection dropped before the answer',
+      });
       for (const [id, call] of pending)
         if (call.sent) {
           pending.delete(id);
@@ -140,7 +156,10 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
     openLink(url) {
       const link = allowedLink(url);
       if (!link) {
-        const refused = new RequestError({ code: 'bad_link', message: 'only https and mailto addresses are opened' });
+        const refused = new RequestError({
+          code: 'bad_link',
+          message: 'only https and mailto addresses are opened',
+        });
         return Promise.reject(refused);
       }
       window.open(link.href, '_blank', 'noopener,noreferrer');

@@ -123,7 +123,8 @@ export class Feed {
         this.#watch = event.watch;
         this.#wait = FIRST_WAIT_MS;
         // A watch that goes on from our place sends what we missed; any other start means rows may be older than it.
-        const goesOn = before.epoch === event.epoch && before.pos === event.pos && before.change === event.change;
+        const goesOn =
+          before.epoch === event.epoch && before.pos === event.pos && before.change === event.change;
         this.#place = { epoch: event.epoch, pos: event.pos, change: event.change };
         if (before.epoch !== '' && !goesOn) this.#requeryAll();
         for (const resolve of this.#ready.splice(0)) resolve();

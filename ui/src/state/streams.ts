@@ -38,7 +38,11 @@ export class Streams {
   begin(call: string, from: Omit<Preview, 'call'> & { offset: number }): void {
     if (this.#finished.has(call)) return;
     const known = this.#calls.get(call);
-    if (known && (known.attempt > from.attempt || (known.attempt === from.attempt && known.bytes >= from.offset))) return;
+    if (
+      known &&
+      (known.attempt > from.attempt || (known.attempt === from.attempt && known.bytes >= from.offset))
+    )
+      return;
     const { attempt, path, agent, text, offset } = from;
     this.#calls.set(call, { call, attempt, path, agent, text, bytes: offset, asking: false });
     this.#changed(call);
