@@ -17,7 +17,7 @@ export default {
       { message: 'Colours live in theme/tokens.css' },
     ],
     'csstools/use-logical': ['always', { except: ['float', 'scroll-padding-top'] }],
-    'font-family-name-quotes': 'always-where-recommended',
+    'font-family-name-quotes': null,
     'selector-class-pattern': null,
     'custom-property-pattern': null,
     'no-descending-specificity': null,

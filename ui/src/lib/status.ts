@@ -1,8 +1,17 @@
 // How the status of a run is drawn: its mark and the message that names it.
 import type { Mark } from '../components/StatusMark.svelte';
 
-export type RunStatus =
-  'running' | 'waiting' | 'paused' | 'stopping' | 'done' | 'stopped' | 'failed' | 'cancelled';
+export const RUN_STATUSES = [
+  'running',
+  'waiting',
+  'paused',
+  'stopping',
+  'done',
+  'stopped',
+  'failed',
+  'cancelled',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
 
 const MARKS: Record<RunStatus, Mark> = {
   running: 'run',
