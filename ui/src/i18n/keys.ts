@@ -24,6 +24,7 @@ export interface MessageArguments {
   'message.cut': undefined;
   'message.image': undefined;
   'message.link': { host: string | number };
+  'message.not_done': undefined;
   'message.open': undefined;
   'nav.agents': undefined;
   'nav.back': undefined;
