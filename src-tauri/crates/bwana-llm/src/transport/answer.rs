@@ -1,9 +1,10 @@
 //! A reply that has begun with success: read as a stream, or whole, or, for an error status, as far as it is kept.
 
 use bwana_types::model::{Delta, ERROR_BODY_MAX_BYTES, ErrorKind, LlmError, Meta, Outcome, Phase};
+use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{causes, later, timed_out, with_meta, within};
+use super::{Heard, Tap, TooLate, causes, later, timed_out, with_meta, within};
 use crate::dialect::Progress;
 use crate::limits::{AFTER_STOP_WAIT, Limits};
 use crate::provider::Sink;
@@ -16,6 +17,7 @@ pub(crate) struct Answer {
     pub(super) started: Instant,
     pub(super) headers_at: Instant,
     pub(super) total_at: Instant,
+    pub(super) tap: Option<Tap>,
 }
 
 impl Answer {
@@ -70,13 +72,12 @@ impl Answer {
                 None => (Phase::FirstEvent, self.headers_at, limits.first_event),
             };
             let at = later(from, limit);
-            let chunk = match within(at, self.total_at, self.response.chunk()).await {
+            let chunk = match self.next(at).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok(End::Closed),
                 Ok(Err(error)) => return Ok(broken(&error)),
                 Err(late) => return Ok(too_late(late.total, phase, limit, limits)),
             };
-            self.meta.bytes_in += chunk.len() as u64;
             let fed = reader.feed(&chunk, &mut *sink)?;
             let now = Instant::now();
             if fed.events > 0 {
@@ -102,9 +103,8 @@ impl Answer {
         let mut body = Vec::new();
         loop {
             let at = later(Instant::now(), limits.idle_event);
-            let error = match within(at, self.total_at, self.response.chunk()).await {
+            let error = match self.next(at).await {
                 Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limits.reply_bytes => {
-                    self.meta.bytes_in += chunk.len() as u64;
                     body.extend_from_slice(&chunk);
                     continue;
                 }
@@ -125,14 +125,25 @@ impl Answer {
         let mut body = Vec::new();
         let at = later(Instant::now(), limits.idle_event);
         while body.len() < ERROR_BODY_MAX_BYTES {
-            let Ok(Ok(Some(chunk))) = within(at, self.total_at, self.response.chunk()).await else {
+            let Ok(Ok(Some(chunk))) = self.next(at).await else {
                 break;
             };
-            self.meta.bytes_in += chunk.len() as u64;
             body.extend_from_slice(&chunk);
         }
         body.truncate(ERROR_BODY_MAX_BYTES);
         body
+    }
+
+    /// The next bytes, counted and heard; `None` at the end.
+    async fn next(&mut self, at: Instant) -> Result<reqwest::Result<Option<Bytes>>, TooLate> {
+        let next = within(at, self.total_at, self.response.chunk()).await;
+        if let Ok(Ok(Some(chunk))) = &next {
+            self.meta.bytes_in += chunk.len() as u64;
+            if let Some(tap) = &self.tap {
+                tap(Heard::Bytes(chunk));
+            }
+        }
+        next
     }
 }
 
