@@ -63,6 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bwana-testkit",
         ],
     ),
+    ("bwana-bindings", &["bwana-types", "bwana-api"]),
     ("xtask", &[]),
 ];
 

@@ -208,7 +208,7 @@ async fn take_over(handle: &AppHandle) -> Result<(), ApiError> {
 }
 
 fn refusal(error: &ApiError) -> String {
-    let hint = error.hint.as_deref().unwrap_or_default();
+    let hint = &error.hint;
     match error.code {
         ErrorCode::HomeInUse => format!(
             "{}. End it first, or look with `bwana-desktop --safe`. {hint}",

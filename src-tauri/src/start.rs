@@ -47,7 +47,11 @@ fn is_link(word: &str) -> bool {
 /// If nothing says where the data folder is.
 pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    bwana_api::resolve_home(args.home.as_deref(), |name| std::env::var_os(name), &here)
+    Ok(bwana_api::resolve_home(
+        args.home.as_deref(),
+        |name| std::env::var_os(name),
+        &here,
+    )?)
 }
 
 /// Whether there is a screen to draw on. Without this look the window system would end the program in its own words.

@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, data, definitions, doctor, egress, events, export, feed, models, overview, providers,
-    record, replay, runs, secrets, tasks, tools, usage, window,
+    budget, data, definitions, doctor, drafts, egress, events, export, feed, models, overview,
+    providers, record, replay, runs, secrets, settings, tasks, tools, usage, window,
 };
 
 /// What a command is called with besides its request.
@@ -71,6 +71,29 @@ pub struct CommandInfo {
     pub permission: Permission,
     pub request: fn() -> Schema,
     pub response: fn() -> Schema,
+    /// The same two, for one document about many commands: the first generator collects the shapes of requests, the
+    /// second those of answers, which have their defaults filled in.
+    pub shapes: fn(&mut SchemaGenerator, &mut SchemaGenerator) -> (Schema, Schema),
+}
+
+/// Commands that tell what happens before they answer.
+const STREAMING: &[&str] = &["run.events", "models.pull", "changes.watch"];
+
+impl CommandInfo {
+    /// Whether it tells something before it answers.
+    pub fn streams(&self) -> bool {
+        STREAMING.contains(&self.name)
+    }
+}
+
+fn shapes_of<Request: JsonSchema, Response: JsonSchema>(
+    requests: &mut SchemaGenerator,
+    answers: &mut SchemaGenerator,
+) -> (Schema, Schema) {
+    (
+        requests.subschema_for::<Request>(),
+        answers.subschema_for::<Response>(),
+    )
 }
 
 fn schema_of<T: JsonSchema>() -> Schema {
@@ -111,6 +134,7 @@ macro_rules! commands {
                 permission: Permission::$permission,
                 request: schema_of::<$request>,
                 response: schema_of::<$response>,
+                shapes: shapes_of::<$request, $response>,
             },
         )+];
 
@@ -336,6 +360,15 @@ commands! {
     /// Sets the model for everything that names none.
     ModelsDefault = "models.default" (Owner, Configure) models::DefaultRequest => models::DefaultShown,
         models::set_default;
+
+    /// Shows the settings a window may change.
+    SettingsShow = "settings.show" (Reader, Read) definitions::Nothing => settings::SettingsShown, settings::show;
+    /// Changes one of them.
+    SettingsSet = "settings.set" (Owner, Configure) settings::SetRequest => settings::SettingShown, settings::set;
+    /// Gives what was typed and not sent.
+    DraftsGet = "drafts.get" (Reader, Read) drafts::DraftPlace => drafts::Draft, drafts::get;
+    /// Keeps it.
+    DraftsSet = "drafts.set" (Owner, Work) drafts::Draft => drafts::DraftPlace, drafts::set;
 
     /// Shows what today has cost and may cost.
     BudgetShow = "budget.show" (Reader, Read) definitions::Nothing => budget::BudgetShown, budget::show;

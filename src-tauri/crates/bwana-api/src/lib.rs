@@ -13,6 +13,7 @@ pub mod command;
 pub mod data;
 pub mod definitions;
 pub mod doctor;
+pub mod drafts;
 pub mod egress;
 pub mod events;
 pub mod export;
@@ -29,6 +30,7 @@ mod record;
 pub mod replay;
 pub mod runs;
 pub mod secrets;
+pub mod settings;
 mod shape;
 #[cfg(unix)]
 pub mod socket;

@@ -88,6 +88,11 @@ impl<'a> Follower<'a> {
             }
             // The whole text comes with the entry that ends the call.
             Event::Missed { .. } | Event::Progress { .. } => {}
+            // Only windows are told these.
+            Event::Open { .. }
+            | Event::Batch { .. }
+            | Event::Stream { .. }
+            | Event::Reset { .. } => {}
         }
     }
 

@@ -26,5 +26,6 @@ pub use secrets::{
     read_secret,
 };
 pub use settings::{
-    BudgetSettings, EgressSettings, LocalSettings, SecretSettings, Settings, parse_private_host,
+    BudgetSettings, EgressSettings, LANGUAGES, LocalSettings, SecretSettings, Settings,
+    WindowSettings, parse_private_host,
 };

@@ -120,6 +120,16 @@ impl Store {
             .await
     }
 
+    /// Tells the change feed that something changed which is not in this store.
+    ///
+    /// # Errors
+    /// `ReadOnly`, or the disk's.
+    pub async fn note(&self, topic: &'static str, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.write(move |tx| changes::record(tx.db, topic, &key, changes::Op::Upsert))
+            .await
+    }
+
     /// Keeps a value for others under a name; `None` forgets it. Never a secret.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -73,6 +74,11 @@ macro_rules! bodies {
         impl Body {
             /// Every kind this program writes.
             pub const KINDS: &'static [&'static str] = &[$($kind,)+];
+
+            /// The shape of every kind's body, in the order of [`Self::KINDS`].
+            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$(($kind, generator.subschema_for::<$variant>()),)+]
+            }
 
             pub fn kind(&self) -> &str {
                 match self {
@@ -152,7 +158,7 @@ bodies! {
 }
 
 /// First entry of a run that is not a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCreated {
     /// Slug of the workflow.
     pub workflow: String,
@@ -168,7 +174,7 @@ pub struct RunCreated {
 }
 
 /// First own entry of a fork; everything before it is shared with the parent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunForked {
     pub parent: RunId,
     /// The parent's last shared entry.
@@ -177,16 +183,16 @@ pub struct RunForked {
     pub by: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {}
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepFinished {
     pub outcome: StepOutcome,
 }
 
 /// How a step ended. Texts stand where they were said; a result points there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StepOutcome {
     /// The result is the text of this message; `why` names what ended a chat.
@@ -205,13 +211,13 @@ pub enum StepOutcome {
 }
 
 /// A turn begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerChosen {
     pub agent: String,
     pub by: ChosenBy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChosenBy {
     /// The step names its agents.
@@ -224,7 +230,7 @@ pub enum ChosenBy {
 }
 
 /// Written when nothing is left to do but the effect itself. No intent means never sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallIntended {
     pub call: Call,
     pub effect: EffectClass,
@@ -236,7 +242,7 @@ pub struct CallIntended {
     pub key: Option<Hash>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Call {
     Model(ModelCall),
@@ -244,7 +250,7 @@ pub enum Call {
 }
 
 /// A model call by reference: with the state at this point, the prompt can be built again exactly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelCall {
     pub agent: String,
     pub purpose: Purpose,
@@ -255,7 +261,7 @@ pub struct ModelCall {
     pub window: Window,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The agent speaks or uses tools.
@@ -267,7 +273,7 @@ pub enum Purpose {
 }
 
 /// Which part of the conversation fits the model's context.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// Bytes each earlier result is cut to, head and tail; 0 = whole.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -292,7 +298,7 @@ fn is_zero(n: &u32) -> bool {
 }
 
 /// A tool call by reference to the finished model call that asked for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolCallRef {
     pub agent: String,
     pub tool: String,
@@ -304,7 +310,7 @@ pub struct ToolCallRef {
 }
 
 /// Held back before a call, settled after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reserve {
     pub micro_usd: MicroUsd,
     pub tokens: u64,
@@ -314,7 +320,7 @@ pub struct Reserve {
 }
 
 /// Another attempt of a call begins: after a failure, or after an interruption.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallRetried {
     /// `seq` of the first intent.
     pub call: Seq,
@@ -328,21 +334,21 @@ pub struct CallRetried {
     pub model: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallFinished {
     /// `seq` of the first intent.
     pub call: Seq,
     pub result: CallResult,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CallResult {
     Model(ModelResult),
     Tool(ToolResult),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelResult {
     pub parts: Vec<Part>,
     pub stop: Stop,
@@ -353,7 +359,7 @@ pub struct ModelResult {
     pub response_id: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolResult {
     /// What the model sees.
     pub content: Arc<str>,
@@ -367,7 +373,7 @@ pub struct ToolResult {
 }
 
 /// A file in the run's artifact folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// Relative to the run's artifact folder, with `/`.
     pub file: String,
@@ -376,7 +382,7 @@ pub struct Artifact {
 }
 
 /// One attempt of a call failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallFailed {
     pub call: Seq,
     pub error: CallError,
@@ -395,7 +401,7 @@ pub struct CallFailed {
     pub next_model: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallError {
     pub class: CallErrorClass,
     pub message: String,
@@ -405,7 +411,7 @@ pub struct CallError {
     pub request_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallErrorClass {
     Model(ErrorKind),
@@ -417,7 +423,7 @@ pub enum CallErrorClass {
 }
 
 /// A previous process died while this attempt was in flight. The call may be made again; the lost attempt is booked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallInterrupted {
     pub call: Seq,
     /// Booked at the reservation, an estimate; `None`: the price is unknown.
@@ -426,21 +432,21 @@ pub struct CallInterrupted {
 }
 
 /// The effect may have happened; only a person can tell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallUncertain {
     pub call: Seq,
     pub why: String,
 }
 
 /// The policy's answer to one tool call of a model's answer, recorded before anything else happens to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolAssessed {
     pub model_call: Seq,
     pub index: u32,
     pub verdict: Assessment,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Assessment {
     Allow {
@@ -457,7 +463,7 @@ pub enum Assessment {
 }
 
 /// Something was said in a step's conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessagePosted {
     pub from: Speaker,
     /// The finished call whose text this is; the text is not repeated.
@@ -467,7 +473,7 @@ pub struct MessagePosted {
     pub text: Option<Arc<str>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     Agent(String),
@@ -476,7 +482,7 @@ pub enum Speaker {
     Engine,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskOpened {
     pub ask: Ask,
     /// The intent an uncertain effect belongs to.
@@ -487,7 +493,7 @@ pub struct TaskOpened {
     pub tool_call: Option<(Seq, u32)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskDecided {
     /// `seq` of the entry that opened it.
     pub task: Seq,
@@ -495,14 +501,16 @@ pub struct TaskDecided {
     pub by: DecidedBy,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoProgressNoticed {
     /// What was repeated, for people.
     pub what: String,
     pub stage: NoProgressStage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum NoProgressStage {
     Warn,
@@ -511,7 +519,7 @@ pub enum NoProgressStage {
 }
 
 /// A call does not fit the budget; the run pauses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetExhausted {
     pub limit: BudgetLimit,
     /// In the limit's unit: micro-USD, tokens, calls, turns or milliseconds.
@@ -520,26 +528,26 @@ pub struct BudgetExhausted {
 }
 
 /// A person topped the budget up. Limits that are set replace the run's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetRaised {
     pub limits: RunLimits,
     pub by: String,
 }
 
 /// A file written by the engine itself, like the run's result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactWritten {
     pub artifact: Artifact,
 }
 
 /// A person changed what an earlier entry says, in a fork. The old entry stays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Edited {
     pub replace: Seq,
     pub edit: Edit,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
     /// Of a message or of a model's answer.
@@ -550,24 +558,24 @@ pub enum Edit {
     Input(Arc<str>),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunPaused {
     pub reason: StopReason,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResumed {
     pub by: String,
 }
 
 /// No new work from here on. The first reason by `seq` wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStopping {
     pub reason: StopReason,
 }
 
 /// Last entry of a run, except decisions that settle what was left open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunEnded {
     pub reason: StopReason,
 }
