@@ -114,11 +114,11 @@ export default ts.config(
   },
   { files: ['**/*.d.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
-    files: ['ui/*.config.ts', 'ui/*.config.js', 'tests/ui/*.config.ts'],
-    rules: { 'no-restricted-syntax': 'off' },
-  },
-  {
     files: ['ui/scripts/**', 'ui/build/**', 'tests/ui/**'],
     rules: { 'no-console': 'off', 'no-restricted-syntax': ['error', ...html] },
+  },
+  {
+    files: ['ui/*.config.ts', 'ui/*.config.js', 'tests/ui/*.config.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
   },
 );

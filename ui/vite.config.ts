@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
+import { fontLicences } from './build/licences.js';
 import { messages } from './build/messages.js';
 import { serveCsp } from './build/csp.js';
 
@@ -11,7 +12,7 @@ export default defineConfig(({ mode }) => ({
   root,
   base: '/',
   appType: 'spa',
-  plugins: [svelte(), messages(root), serveCsp()],
+  plugins: [svelte(), messages(root), serveCsp(), fontLicences(root)],
   define: {
     // The gallery and the pseudo-locale exist in dev and test builds only; `false` lets the bundler drop them.
     __WITH_GALLERY__: JSON.stringify(mode !== 'production'),

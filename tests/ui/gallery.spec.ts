@@ -46,9 +46,9 @@ test('dialog, sheet, menu, select and popover hold the focus and give it back', 
     await expect(shown).toBeHidden();
     await expect(button).toBeFocused();
   }
-  await page.getByRole('button', { name: /^Language/ }).click();
+  await page.getByRole('combobox', { name: /^Language/ }).click();
   await page.getByRole('option', { name: /العربية/ }).click();
-  await expect(page.getByRole('button', { name: /^Language: العربية/ })).toBeFocused();
+  await expect(page.getByRole('combobox', { name: /^Language: العربية/ })).toBeFocused();
   expect(watched.errors).toEqual([]);
 });
 
