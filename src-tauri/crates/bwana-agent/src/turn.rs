@@ -32,6 +32,16 @@ pub enum Item {
     Reply(Reply),
     /// A word of the engine to the agent.
     Note(Arc<str>),
+    /// What a person said to the run.
+    Person(Words),
+}
+
+/// What a person said, where it entered a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// `seq` of the entry that says it.
+    pub seq: Seq,
+    pub text: Arc<str>,
 }
 
 /// A finished model call of the turn.
@@ -181,7 +191,7 @@ impl Turn {
     pub fn replies(&self) -> impl DoubleEndedIterator<Item = &Reply> {
         self.items.iter().filter_map(|item| match item {
             Item::Reply(reply) => Some(reply),
-            Item::Note(_) => None,
+            Item::Note(_) | Item::Person(_) => None,
         })
     }
 
@@ -199,7 +209,7 @@ impl Turn {
     pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         self.items.iter_mut().flat_map(|item| match item {
             Item::Reply(reply) => reply.slots.iter_mut(),
-            Item::Note(_) => [].iter_mut(),
+            Item::Note(_) | Item::Person(_) => [].iter_mut(),
         })
     }
 }

@@ -295,6 +295,7 @@ pub(crate) fn project(
         | Body::Edited(_)
         | Body::RunPaused(_)
         | Body::RunResumed(_)
+        | Body::PersonSaid(_)
         | Body::RunStopping(_)
         | Body::Unknown { .. } => Ok(()),
     }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -147,6 +148,7 @@ bodies! {
     Edited = "edited";
     RunPaused = "run_paused";
     RunResumed = "run_resumed";
+    PersonSaid = "person_said";
     RunStopping = "run_stopping";
     RunEnded = "run_ended";
 }
@@ -209,6 +211,10 @@ pub enum StepOutcome {
 pub struct SpeakerChosen {
     pub agent: String,
     pub by: ChosenBy,
+    /// The run would end here, and a person's words (`seq` of `person_said`) are still unheard: its last speaker takes
+    /// one more turn with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Seq>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,7 +275,7 @@ pub enum Purpose {
 /// Which part of the conversation fits the model's context.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Bytes each earlier result is cut to, head and tail; 0 = whole.
+    /// Bytes each earlier result, and whatever the person said, is cut to, head and tail; 0 = whole.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub result_max_bytes: u32,
     /// Oldest turns left out.
@@ -465,6 +471,9 @@ pub struct MessagePosted {
     pub call: Option<Seq>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Arc<str>>,
+    /// The `person_said` whose words these are: here they enter the conversation. The text is not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Seq>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -560,6 +569,31 @@ pub struct RunResumed {
     pub by: String,
 }
 
+/// A person said something to a run at work. The words wait until their time has come, and enter a conversation with a
+/// `message_posted` that points here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonSaid {
+    pub text: Arc<str>,
+    pub when: When,
+    /// Through which door: `local_cli`, `local_ui`, ….
+    pub by: String,
+}
+
+/// When a person's words are heard. Words whose time never comes are heard when the run would end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// By the next model call of the run.
+    Now,
+    /// By the first model call of the next step.
+    AfterStep,
+    /// When the run would end: its last speaker takes one more turn with them.
+    AtEnd,
+}
+
+/// Bytes of one thing a person says to a run.
+pub const SAID_MAX_BYTES: usize = 16 * 1024;
+
 /// No new work from here on. The first reason by `seq` wins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStopping {
@@ -640,6 +674,7 @@ mod tests {
             SpeakerChosen {
                 agent: "bi".into(),
                 by: ChosenBy::Assigned,
+                answers: None,
             },
         )
         .at(7, Timestamp(0));

@@ -95,6 +95,7 @@ pub(crate) fn message(text: &str) -> Body {
         from: Speaker::Agent("business_intelligence".into()),
         call: None,
         text: Some(text.into()),
+        said: None,
     }
     .into()
 }

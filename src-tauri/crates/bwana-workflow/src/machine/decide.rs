@@ -9,7 +9,7 @@ use bwana_types::entry::{
     Artifact, ArtifactWritten, Assessment, BudgetExhausted, BudgetRaised, Call, CallError,
     CallErrorClass, CallFailed, CallFinished, CallInterrupted, CallResult, CallRetried,
     CallUncertain, Draft, ModelResult, RunPaused, RunResumed, RunStopping, Seq, TaskDecided,
-    ToolAssessed, ToolResult,
+    ToolAssessed, ToolResult, When,
 };
 use bwana_types::message::{Part, Stop, Usage, text_of};
 use bwana_types::model::{ErrorKind, LlmError, Outcome, Phase as WaitPhase};
@@ -22,6 +22,7 @@ use super::advance::advance;
 use super::budget::{Affordable, BYTES_PER_TOKEN, afford_model, afford_tool};
 use super::place::Place;
 use super::state::{CallState, CallStatus, Phase, RunState};
+use super::words;
 
 /// Attempts of a call on one model, for failures that waiting may cure.
 pub(super) const ATTEMPTS_MAX: u32 = 4;
@@ -107,6 +108,12 @@ pub enum Control {
         by: String,
     },
     Cancel {
+        by: String,
+    },
+    /// A person says something to whoever speaks next.
+    Say {
+        text: Arc<str>,
+        when: When,
         by: String,
     },
     /// `path` is empty for the run.
@@ -212,6 +219,7 @@ fn deadline(state: &RunState) -> Option<Draft> {
 
 fn controlled(state: &RunState, control: Control) -> Option<Draft> {
     match (control, &state.phase) {
+        (Control::Say { text, when, by }, _) => words::say(state, &text, when, by),
         (Control::Pause { by }, Phase::Running) => Some(Draft::new(
             "",
             RunPaused {

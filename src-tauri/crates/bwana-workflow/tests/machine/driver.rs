@@ -121,7 +121,7 @@ impl Driver {
     }
 
     /// One thing happens. `false`: nothing moves without a person.
-    fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let drafts = decide(&self.state, Input::Advance);
         if !drafts.is_empty() {
             self.record(drafts);
