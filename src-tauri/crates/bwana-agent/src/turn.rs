@@ -62,12 +62,14 @@ pub struct Reply {
 pub struct Slot {
     pub id: Arc<str>,
     pub tool: Arc<str>,
-    /// As the model wrote it.
+    /// As the model wrote it, or as a person changed it.
     pub args: Arc<str>,
     /// `None` for a tool nobody knows.
     pub effect: Option<EffectClass>,
     /// What a person's approval is bound to, if one was asked for: checked again when the call is made.
     pub approved: Option<Arc<str>>,
+    /// The arguments as the model wrote them, if a person approved others in their place.
+    pub edited: Option<Arc<str>>,
     pub state: SlotState,
 }
 
@@ -298,6 +300,7 @@ mod tests {
             args: "{}".into(),
             effect: Some(effect),
             approved: None,
+            edited: None,
             state,
         }
     }

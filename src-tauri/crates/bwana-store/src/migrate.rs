@@ -13,7 +13,10 @@ use crate::error::{Result, StoreError};
 use crate::home::{beside, sync_folder};
 
 /// Format n is what the first n of these make. A released one is never edited.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("sql/001_first.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("sql/001_first.sql"),
+    include_str!("sql/002_grants.sql"),
+];
 
 /// The newest format this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
@@ -179,7 +182,7 @@ mod tests {
         let home = folder.path().join("home");
         fs::create_dir(&home).unwrap();
         let path = home::database(&home);
-        let db = db::open_owned(&home, Timestamp(0)).unwrap();
+        let db = db::open_old(&home, &MIGRATIONS[..1], Timestamp(0)).unwrap();
         db.execute_batch(
             "INSERT INTO blobs (hash, bytes, zstd, data) VALUES (zeroblob(32), 2, 0, CAST('{}' AS BLOB));
              INSERT INTO runs (id, definition_no, workflow, title, created_at, status) VALUES ('run_1', 1, 'w', '', 0, 'done');

@@ -181,7 +181,7 @@ impl Checker {
             }
             Body::ToolAssessed(assessed) => self.people.assessed(assessed, &self.calls),
             Body::TaskOpened(opened) => self.task_opened(entry, opened),
-            Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls),
+            Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls, &self.run),
             Body::BudgetRaised(raised) => {
                 self.books.raise(path, raised.limits);
                 Ok(())

@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use crate::definition::RunLimits;
 use crate::effect::EffectClass;
+use crate::grant::{EditedArgs, GrantMade};
 use crate::hash::Hash;
-use crate::id::RunId;
+use crate::id::{GrantId, RunId};
 use crate::message::{Part, Stop, Usage};
 use crate::model::ErrorKind;
 use crate::money::MicroUsd;
@@ -451,14 +452,18 @@ pub struct ToolAssessed {
 pub enum Assessment {
     Allow {
         why: String,
+        /// The grant that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
     /// A person decides; the ask is what the human task will say.
-    Ask {
-        ask: Ask,
-    },
+    Ask { ask: Ask },
     /// Told to the model as the call's result.
     Refuse {
         message: String,
+        /// The grant of denial that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
 }
 
@@ -502,6 +507,12 @@ pub struct TaskDecided {
     pub task: Seq,
     pub verdict: Verdict,
     pub by: DecidedBy,
+    /// What was allowed or forbidden beyond this one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantMade>,
+    /// What was approved in place of what the model asked for. The model's arguments stand in its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditedArgs>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

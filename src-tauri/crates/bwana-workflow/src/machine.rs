@@ -13,6 +13,7 @@ mod outstanding;
 mod place;
 mod prompt;
 mod state;
+mod terms;
 mod transcript;
 mod words;
 

@@ -13,8 +13,9 @@ use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
     Artifact, Assessment, Body, Call, Draft, Entry, RunCreated, Seq, ToolResult, When,
 };
-use bwana_types::hash::{Hash, approval_hash, canonical_json};
-use bwana_types::id::RunId;
+use bwana_types::grant::{EditedArgs, GrantMade, GrantScope, Pattern, Terms};
+use bwana_types::hash::{Hash, approval_hash, args_hash, canonical_json};
+use bwana_types::id::{GrantId, RunId};
 use bwana_types::message::text_of;
 use bwana_types::model::Request;
 use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
@@ -313,16 +314,19 @@ impl Pure {
         let Some(spec) = self.state.definition.tools.get(tool) else {
             return Assessment::Refuse {
                 message: format!("there is no {tool}"),
+                grant: None,
             };
         };
         let Ok(args) = serde_json::from_str::<Value>(args) else {
             return Assessment::Refuse {
                 message: String::from("that is no JSON"),
+                grant: None,
             };
         };
         if !spec.effect.needs_barrier() {
             return Assessment::Allow {
                 why: String::from("reading is allowed"),
+                grant: None,
             };
         }
         let run = self.state.run.to_string();
@@ -337,6 +341,10 @@ impl Pure {
                 args_hash: approval_hash(&spec.name, &spec.version, &args, &run, path),
                 preview: format!("{tool} {args}"),
                 why: String::from("it changes something"),
+                patterns: vec![Pattern::Exact {
+                    args_hash: args_hash(&spec.name, &spec.version, &args),
+                }],
+                tainted: false,
             },
         }
     }
@@ -363,9 +371,67 @@ impl Pure {
         };
         let again = verdict == Verdict::SendAgain;
         let by = DecidedBy::LocalCli;
+        if !calm && matches!(verdict, Verdict::Approve | Verdict::Deny { .. }) {
+            let terms = Box::new(self.terms(task, &verdict));
+            self.feed(Input::DecidedOn {
+                task,
+                verdict,
+                by,
+                terms,
+            });
+            return;
+        }
         if self.feed(Input::Decided { task, verdict, by }) && again {
             *self.sent_again.entry(key.expect("a key")).or_default() += 1;
         }
+    }
+
+    /// What a person adds to an answer: nothing, a grant of what is offered, other arguments.
+    fn terms(&mut self, task: Seq, verdict: &Verdict) -> Terms {
+        let open = self.state.tasks[&task].clone();
+        let Ask::Approve {
+            tool,
+            version,
+            args,
+            patterns,
+            ..
+        } = &open.ask
+        else {
+            return Terms::default();
+        };
+        let yes = *verdict == Verdict::Approve;
+        let edit = (yes && self.rng.chance(200)).then(|| {
+            let mut args: Value = serde_json::from_str(args).unwrap();
+            args["changed_by"] = "a person".into();
+            EditedArgs {
+                args: String::from_utf8(canonical_json(&args)).unwrap(),
+                args_hash: approval_hash(
+                    tool,
+                    version,
+                    &args,
+                    &self.state.run.to_string(),
+                    &open.path,
+                ),
+                patterns: vec![Pattern::Exact {
+                    args_hash: args_hash(tool, version, &args),
+                }],
+            }
+        });
+        let offered = edit.as_ref().map_or(patterns, |edit| &edit.patterns);
+        let scope = match yes {
+            true => *self.rng.pick(&[GrantScope::Run, GrantScope::Workflow]),
+            false => GrantScope::Never,
+        };
+        let grant = self.rng.chance(300).then(|| GrantMade {
+            id: GrantId::of_task(self.state.run, task, open.opened_at),
+            scope,
+            tool: tool.clone(),
+            version: version.clone(),
+            pattern: offered[0].clone(),
+            workflow: self.state.definition.workflow.slug.clone(),
+            workflow_hash: self.state.definition.workflow.hash,
+        });
+        Terms { grant, edit }
     }
 
     /// The process dies and another takes over. What was in flight may have happened.

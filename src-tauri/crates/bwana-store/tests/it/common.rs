@@ -157,6 +157,8 @@ pub(crate) fn answer(task: Seq, text: &str) -> Body {
         task,
         verdict: Verdict::Answer { text: text.into() },
         by: DecidedBy::LocalCli,
+        grant: None,
+        edit: None,
     }
     .into()
 }

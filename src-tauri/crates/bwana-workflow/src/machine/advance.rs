@@ -76,6 +76,8 @@ fn close(seq: Seq, task: &OpenTask, why: &str) -> Draft {
             task: seq,
             verdict,
             by: DecidedBy::RunEnded,
+            grant: None,
+            edit: None,
         },
     )
 }

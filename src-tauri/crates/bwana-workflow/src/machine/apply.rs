@@ -218,7 +218,7 @@ fn tool_assessed(state: &mut RunState, place: &Place, assessed: &ToolAssessed, s
     slot.state = match &assessed.verdict {
         Assessment::Allow { .. } => SlotState::Allowed,
         Assessment::Ask { ask } => SlotState::Ask(ask.clone()),
-        Assessment::Refuse { message } => SlotState::Done(Done {
+        Assessment::Refuse { message, .. } => SlotState::Done(Done {
             seq,
             content: message.as_str().into(),
             is_error: true,
@@ -324,6 +324,15 @@ fn task_decided(state: &mut RunState, decided: &TaskDecided, seq: Seq) {
                 if let Ask::Approve { args_hash, .. } = &task.ask {
                     slot.approved = Some(args_hash.as_str().into());
                 }
+                if let Some(edit) = &decided.edit {
+                    let args = edit.args.as_str().into();
+                    slot.approved = Some(edit.args_hash.as_str().into());
+                    slot.edited = Some(std::mem::replace(&mut slot.args, args));
+                }
+            }
+            if let Some(edit) = &decided.edit {
+                // The model is told of them with the result.
+                say(state, &place, &edit.args);
             }
             settle_slot(state, &place, model_call, index);
         }
@@ -447,6 +456,12 @@ fn reopen(step: &mut StepState, open: &[Seq]) {
         turn.calling = None;
         for slot in turn.slots_mut() {
             slot.approved = None;
+            if !slot.is_done()
+                && let Some(args) = slot.edited.take()
+            {
+                // Asked anew, about what the model asked for.
+                slot.args = args;
+            }
             slot.state = match std::mem::replace(&mut slot.state, SlotState::New) {
                 SlotState::InFlight { call } if open.contains(&call) => SlotState::Uncertain {
                     call,

@@ -192,15 +192,24 @@ fn own_turn(turn: &Turn, window: Window, messages: &mut Vec<Message>) {
     }
 }
 
+/// What a model reads before the result of a call that a person changed.
+const EDITED: &str =
+    "The person in charge changed the arguments before allowing this. What was done: ";
+
 /// One result for every tool call of the answer, in its order.
 fn tool_results(reply: &Reply) -> Vec<Part> {
     let calls = reply.parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some(call),
         _ => None,
     });
+    let told = |slot: &Slot, content: &Arc<str>| match slot.edited {
+        None => Arc::clone(content),
+        Some(_) => format!("{EDITED}{}\n{content}", slot.args).into(),
+    };
     let settled = |call: &ToolCall, index: usize| {
-        let (content, is_error) = match reply.slots.get(index).map(|slot| &slot.state) {
-            Some(SlotState::Done(done)) => (Arc::clone(&done.content), done.is_error),
+        let slot = reply.slots.get(index);
+        let (content, is_error) = match slot.map(|slot| (slot, &slot.state)) {
+            Some((slot, SlotState::Done(done))) => (told(slot, &done.content), done.is_error),
             Some(_) => ("interrupted".into(), true),
             None => ("Not run: too many tool calls at once.".into(), true),
         };
@@ -295,6 +304,9 @@ fn turn_bytes(turn: &Turn) -> u64 {
                 .slots
                 .iter()
                 .map(|slot| match &slot.state {
+                    SlotState::Done(done) if slot.edited.is_some() => {
+                        done.content.len() + slot.args.len()
+                    }
                     SlotState::Done(done) => done.content.len(),
                     _ => 0,
                 })
