@@ -65,6 +65,8 @@ struct Inner {
     engine: Option<Engine>,
     /// Imports one after the other.
     importing: Mutex<()>,
+    /// Starts with a client's key one after the other.
+    starting: Mutex<()>,
     /// Work of ours that must end before the store closes.
     tracker: TaskTracker,
 }
@@ -109,6 +111,7 @@ impl App {
                 hub,
                 engine,
                 importing: Mutex::new(()),
+                starting: Mutex::new(()),
                 tracker: TaskTracker::new(),
             }),
         };
@@ -260,6 +263,11 @@ impl App {
             ));
         }
         Ok(())
+    }
+
+    /// Held while a start with a client's key is looked up and made.
+    pub(crate) async fn starting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.starting.lock().await
     }
 
     /// The agents and workflows there are; changed files of the data folder are taken over first.

@@ -16,14 +16,17 @@ pub mod doctor;
 pub mod egress;
 pub mod events;
 pub mod export;
+pub mod grants;
 mod hub;
 mod local;
 pub mod models;
+pub mod plan;
 pub mod providers;
 mod quiet;
 mod record;
 pub mod replay;
 pub mod runs;
+pub mod say;
 pub mod secrets;
 mod shape;
 #[cfg(unix)]

@@ -131,7 +131,7 @@ impl<'a> Follower<'a> {
                 self.stage.say(&self.out.warn(&text));
             }
             Body::ToolAssessed(assessed) => {
-                if let Assessment::Refuse { message } = &assessed.verdict {
+                if let Assessment::Refuse { message, .. } = &assessed.verdict {
                     let text = format!("  not done: {}", shortened(message));
                     self.stage.say(&self.out.dim(&text));
                 }

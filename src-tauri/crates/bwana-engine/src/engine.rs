@@ -152,8 +152,17 @@ impl Engine {
     /// # Errors
     /// If it cannot be written.
     pub async fn start(&self, start: StartRun) -> Result<RunId, ApiError> {
+        let run = RunId::new(self.shared.ids.uuid(self.shared.clock.now()));
+        self.start_as(run, start).await?;
+        Ok(run)
+    }
+
+    /// Starts a run under an id that somebody chose before, to find it again whatever happens in between.
+    ///
+    /// # Errors
+    /// If it cannot be written, or there is a run of this id.
+    pub async fn start_as(&self, run: RunId, start: StartRun) -> Result<(), ApiError> {
         let now = self.shared.clock.now();
-        let run = RunId::new(self.shared.ids.uuid(now));
         let created = RunCreated {
             workflow: start.definition.workflow.slug.clone(),
             workflow_hash: start.definition.workflow.hash,
@@ -177,7 +186,7 @@ impl Engine {
             .await
             .map_err(EngineError::from)?;
         self.spawn(state, made.pos, Input::Advance);
-        Ok(run)
+        Ok(())
     }
 
     /// Follows a run from entry `from` on.

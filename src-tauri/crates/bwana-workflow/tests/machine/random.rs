@@ -356,12 +356,12 @@ fn everything() -> Driver {
     driver.crash_after_effect = true;
     driver.crash_at.insert(6);
     driver.run();
+    driver.answer(Verdict::Approve);
+    driver.run();
     for when in [When::Now, When::AfterStep, When::AtEnd] {
         let (text, by) = ("mind the budget".into(), "test".into());
         driver.control(Control::Say { text, when, by });
     }
-    driver.answer(Verdict::Approve);
-    driver.run();
     change_and_allow(&mut driver);
     to_the_end(&mut driver);
     driver.crash_after_effect = false;
