@@ -123,7 +123,8 @@ macro_rules! select_grants {
 }
 
 pub(crate) const GRANT: &str = select_grants!("WHERE id = ?1");
-pub(crate) const GRANTS: &str = select_grants!("ORDER BY grant_no DESC LIMIT ?1");
+pub(crate) const GRANTS: &str =
+    select_grants!("WHERE grant_no < ?1 ORDER BY grant_no DESC LIMIT ?2");
 pub(crate) const GRANTS_OF_TOOL: &str =
     select_grants!("WHERE tool = ?1 AND revoked_at IS NULL ORDER BY grant_no DESC LIMIT ?2");
 pub(crate) const GRANT_OF_TASK: &str = select_grants!("WHERE task = ?1");
@@ -191,7 +192,7 @@ fn collect(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<
 
 /// Newest first.
 pub(crate) fn list(db: &Connection) -> Result<Vec<GrantInfo>> {
-    collect(db, GRANTS, [GRANTS_MAX])
+    collect(db, GRANTS, [i64::MAX, GRANTS_MAX])
 }
 
 /// Grants of a tool that nobody revoked.
