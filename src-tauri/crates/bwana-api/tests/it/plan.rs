@@ -162,7 +162,7 @@ async fn an_estimate_comes_from_past_runs_once_there_are_three() {
 async fn without_prices_the_estimate_says_what_is_missing() {
     let home = Home::new();
     let far = "[[providers]]\nname = \"far\"\nkind = \"openai\"\nbase_url = \"https://models.example.org/v1\"\n\
-               model = \"big\"\nkey_env = \"NO_SUCH_KEY\"\n";
+               model = \"big\"\n";
     home.file("settings.toml", far);
     let app = opened(&home, Mode::Read).await;
     let plan = preview(&app, "/notes A").await;
