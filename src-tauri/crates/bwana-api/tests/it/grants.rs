@@ -13,6 +13,7 @@ use bwana_types::error::ErrorCode;
 use bwana_types::grant::Pattern;
 use bwana_types::id::RunId;
 use bwana_types::status::RunStatus;
+use bwana_types::task::Ask;
 use serde_json::json;
 
 use crate::common::{Home, PLAIN, call, settle, start};
@@ -65,7 +66,7 @@ async fn journal(app: &App, run: RunId) -> Vec<Entry> {
     let mut entries = Vec::new();
     while let Some(event) = heard.recv().await {
         if let Event::Entry { entry, .. } = event {
-            entries.push((*entry).clone().into());
+            entries.push((*entry).clone());
         }
     }
     entries
@@ -177,11 +178,11 @@ async fn what_is_allowed_in_a_run_holds_in_that_run_alone() {
     assert_eq!(settle(&app, run.id).await.status, RunStatus::Done);
     let (_, task) = asked(&app).await;
     // The narrowest pattern covers the same words again, and the second step has others.
-    let (run, _) = (task.run, ());
     call::<TasksApprove>(&app, yes(&task, Scope::Run, None))
         .await
         .unwrap();
-    assert_eq!(settle(&app, run).await.status, RunStatus::Waiting);
+    let shown = settle(&app, task.run).await;
+    assert_eq!(shown.status, RunStatus::Waiting);
     app.close().await.unwrap();
 }
 
@@ -271,5 +272,30 @@ async fn a_browser_makes_no_grant() {
         .unwrap_err();
     assert_eq!(refused.code, ErrorCode::PolicyNotYours);
     assert_eq!(settle(&app, run.id).await.tasks.len(), 1);
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_never_allowed_is_denied_to_a_persons_own_arguments_too() {
+    let home = Home::answering(writes());
+    let app = home.open(Mode::Own);
+    let (run, task) = asked(&app).await;
+    let Ask::Approve { args, .. } = &task.ask else {
+        panic!("{:?}", task.ask)
+    };
+    let request = DenyRequest {
+        task: task.id.to_string(),
+        scope: Scope::Never,
+        ..DenyRequest::default()
+    };
+    call::<TasksDeny>(&app, request).await.unwrap();
+    let shown = settle(&app, run.id).await;
+    let request = ApproveRequest {
+        edit: Some(serde_json::from_str(args).unwrap()),
+        ..yes(&shown.tasks[0], Scope::Once, None)
+    };
+    let refused = call::<TasksApprove>(&app, request).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::PolicyDenied);
+    assert_eq!(settle(&app, run.id).await.tasks.len(), 1, "it stays open");
     app.close().await.unwrap();
 }

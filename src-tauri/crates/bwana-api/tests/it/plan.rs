@@ -8,6 +8,8 @@ use bwana_api::{App, Mode};
 use bwana_types::error::ErrorCode;
 use bwana_types::status::RunStatus;
 
+use TargetKind::{Agent, Team, Workflow};
+
 use crate::common::{Home, PLAIN, call, file, settle};
 
 async fn opened(home: &Home, mode: Mode) -> App {
@@ -41,7 +43,6 @@ fn wish(text: &str, key: &str) -> StartPlanRequest {
 async fn a_wish_goes_where_it_says_or_where_its_words_point() {
     let home = Home::new();
     let app = opened(&home, Mode::Read).await;
-    use TargetKind::{Agent, Team, Workflow};
     let cases = [
         ("/notes A bakery", Why::Slash, Workflow, "notes", "A bakery"),
         ("@writer Hello", Why::At, Agent, "writer", "Hello"),
