@@ -12,11 +12,11 @@ const SHOWN_MAX: usize = 5;
 /// What a notification says: nothing of what an agent or a page wrote, because a lock screen shows it to anybody.
 fn text(words: &Words, ask: &Ask) -> String {
     match ask {
-        Ask::Approve { tool, .. } => words.say("shell.notice.approve", &[("tool", tool)]),
-        Ask::Uncertain { tool, .. } => words.say("shell.notice.uncertain", &[("tool", tool)]),
-        Ask::Plan { .. } => words.say("shell.notice.plan", &[]),
-        Ask::Price { .. } => words.say("shell.notice.price", &[]),
-        Ask::Answer { .. } => words.say("shell.notice.answer", &[]),
+        Ask::Approve { tool, .. } => words.say("notify.approve", &[("tool", tool)]),
+        Ask::Uncertain { tool, .. } => words.say("notify.uncertain", &[("tool", tool)]),
+        Ask::Plan { .. } => words.say("notify.plan", &[]),
+        Ask::Price { .. } => words.say("notify.price", &[]),
+        Ask::Answer { .. } => words.say("notify.answer", &[]),
     }
 }
 
@@ -165,7 +165,7 @@ mod linux {
                 continue;
             }
             known.insert(id, ());
-            let label = words.say("shell.notice.show", &[]);
+            let label = words.say("notify.show", &[]);
             let actions: &[&str] = if clicks { &[DEFAULT, &label] } else { &[] };
             let body = text(&words, &task.ask);
             let hints = HashMap::from([

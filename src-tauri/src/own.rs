@@ -156,8 +156,8 @@ async fn watch(shell: &Shell, events: &Channel<Value>) -> Result<Value, ApiError
 fn theme(handle: &AppHandle, shell: &Shell, theme: &str) -> Result<Value, ApiError> {
     let choice = match theme {
         "system" => None,
-        "light" | "contrast-light" => Some(Theme::Light),
-        "dark" | "contrast-dark" => Some(Theme::Dark),
+        "light" | "hc-light" => Some(Theme::Light),
+        "dark" | "hc-dark" => Some(Theme::Dark),
         _ => return Err(invalid("there is no such theme")),
     };
     shell.prefs.set_view("theme", json!(theme));

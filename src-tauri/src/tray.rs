@@ -179,10 +179,10 @@ fn icon(shown: &Shown) -> Image<'static> {
 fn state_line(words: &Words, shown: &Shown) -> String {
     let count = shown.live_count.to_string();
     match (shown.safe, shown.waiting, shown.live_count) {
-        (true, _, _) => words.say("shell.tray.safe", &[]),
-        (_, 0, 0) => words.say("shell.tray.idle", &[]),
-        (_, 0, _) => words.say("shell.tray.working", &[("n", &count)]),
-        (_, waiting, _) => words.say("shell.tray.needs_you", &[("n", &waiting.to_string())]),
+        (true, _, _) => words.say("tray.safe", &[]),
+        (_, 0, 0) => words.say("tray.idle", &[]),
+        (_, 0, _) => words.say("tray.working", &[("n", &count)]),
+        (_, waiting, _) => words.say("tray.needs_you", &[("n", &waiting.to_string())]),
     }
 }
 
@@ -191,10 +191,10 @@ fn menu(handle: &AppHandle, words: &Words, shown: &Shown) -> tauri::Result<Menu<
     let item = |id: &str, text: String, enabled| {
         MenuItem::with_id(handle, id, text, enabled, None::<&str>)
     };
-    let waiting = words.say("shell.tray.waiting", &[("n", &shown.waiting.to_string())]);
+    let waiting = words.say("tray.waiting", &[("n", &shown.waiting.to_string())]);
     menu.append(&item("state", state_line(words, shown), false)?)?;
     menu.append(&PredefinedMenuItem::separator(handle)?)?;
-    menu.append(&item(ASK, words.say("shell.tray.ask", &[]), !shown.safe)?)?;
+    menu.append(&item(ASK, words.say("tray.ask", &[]), !shown.safe)?)?;
     menu.append(&item(WAITING, waiting, shown.waiting > 0)?)?;
     if !shown.live.is_empty() {
         menu.append(&PredefinedMenuItem::separator(handle)?)?;
@@ -203,8 +203,8 @@ fn menu(handle: &AppHandle, words: &Words, shown: &Shown) -> tauri::Result<Menu<
         }
     }
     menu.append(&PredefinedMenuItem::separator(handle)?)?;
-    menu.append(&item(OPEN, words.say("shell.tray.open", &[]), true)?)?;
-    menu.append(&item(QUIT, words.say("shell.tray.quit", &[]), true)?)?;
+    menu.append(&item(OPEN, words.say("tray.open", &[]), true)?)?;
+    menu.append(&item(QUIT, words.say("tray.quit", &[]), true)?)?;
     Ok(menu)
 }
 

@@ -154,8 +154,8 @@ fn build(
 ) -> tauri::Result<WebviewWindow> {
     let theme = prefs.text("theme");
     let choice = match theme.as_deref() {
-        Some("light" | "contrast-light") => Some(Theme::Light),
-        Some("dark" | "contrast-dark") => Some(Theme::Dark),
+        Some("light" | "hc-light") => Some(Theme::Light),
+        Some("dark" | "hc-dark") => Some(Theme::Dark),
         _ => None,
     };
     let known = json!({

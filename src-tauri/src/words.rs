@@ -15,20 +15,20 @@ const FALLBACK: &str = "en";
 
 /// Every key the shell uses; a test looks for each in each language.
 pub(crate) const KEYS: &[&str] = &[
-    "shell.tray.ask",
-    "shell.tray.waiting",
-    "shell.tray.open",
-    "shell.tray.quit",
-    "shell.tray.idle",
-    "shell.tray.working",
-    "shell.tray.needs_you",
-    "shell.tray.safe",
-    "shell.notice.approve",
-    "shell.notice.answer",
-    "shell.notice.plan",
-    "shell.notice.uncertain",
-    "shell.notice.price",
-    "shell.notice.show",
+    "tray.ask",
+    "tray.waiting",
+    "tray.open",
+    "tray.quit",
+    "tray.idle",
+    "tray.working",
+    "tray.needs_you",
+    "tray.safe",
+    "notify.approve",
+    "notify.answer",
+    "notify.plan",
+    "notify.uncertain",
+    "notify.price",
+    "notify.show",
 ];
 
 /// One language's words.

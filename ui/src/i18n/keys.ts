@@ -38,6 +38,12 @@ export interface MessageArguments {
   'nav.waiting': undefined;
   'nav.waiting_count': { n: number };
   'nav.width': undefined;
+  'notify.answer': undefined;
+  'notify.approve': { tool: string | number };
+  'notify.plan': undefined;
+  'notify.price': undefined;
+  'notify.show': undefined;
+  'notify.uncertain': { tool: string | number };
   'path.steps': undefined;
   'screen.broken': undefined;
   'screen.not_loaded': undefined;
@@ -59,4 +65,12 @@ export interface MessageArguments {
   'strip.offline': { n: number };
   'strip.online': undefined;
   'toast.region': undefined;
+  'tray.ask': undefined;
+  'tray.idle': undefined;
+  'tray.needs_you': { n: string | number };
+  'tray.open': undefined;
+  'tray.quit': undefined;
+  'tray.safe': undefined;
+  'tray.waiting': { n: string | number };
+  'tray.working': { n: string | number };
 }
