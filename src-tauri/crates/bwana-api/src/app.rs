@@ -69,6 +69,8 @@ struct Inner {
     engine: Option<Engine>,
     /// Imports one after the other.
     importing: Mutex<()>,
+    /// Starts with a client's key one after the other.
+    starting: Mutex<()>,
     /// Windows that are told what changes.
     watches: Watches,
     /// What agents cost, counted once a run.
@@ -117,6 +119,7 @@ impl App {
                 hub,
                 engine,
                 importing: Mutex::new(()),
+                starting: Mutex::new(()),
                 watches: Watches::default(),
                 costs: Costs::default(),
                 tracker: TaskTracker::new(),
@@ -278,6 +281,11 @@ impl App {
             ));
         }
         Ok(())
+    }
+
+    /// Held while a start with a client's key is looked up and made.
+    pub(crate) async fn starting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.starting.lock().await
     }
 
     pub(crate) fn watches(&self) -> &Watches {

@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, data, definitions, doctor, drafts, egress, events, export, feed, models, overview,
-    providers, record, replay, runs, secrets, settings, tasks, tools, usage, window,
+    budget, data, definitions, doctor, drafts, egress, events, export, feed, grants, models,
+    overview, plan, providers, record, replay, runs, say, secrets, settings, tasks, tools, usage,
+    window,
 };
 
 /// What a command is called with besides its request.
@@ -236,6 +237,12 @@ commands! {
     RunPause = "run.pause" (Owner, Work) runs::RunRef => runs::RunShown, runs::pause;
     /// Ends a run; what is in flight gets two seconds.
     RunCancel = "run.cancel" (Owner, Work) runs::RunRef => runs::RunShown, runs::cancel;
+    /// Says something to a run at work; it is heard once, when its time has come.
+    RunSay = "run.say" (Owner, Work) say::SayRequest => runs::RunShown, say::say;
+    /// Says what a wish would start: who works, what will ask, what it may cost. Calls nothing.
+    PlanPreview = "plan.preview" (Reader, Read) plan::PlanRequest => plan::Plan, plan::preview;
+    /// Starts exactly what the preview of the same wish says.
+    RunStartPlan = "run.start_plan" (Runs, Work) plan::StartPlanRequest => runs::Started, plan::start;
     /// Makes a run that shares another's journal up to an entry.
     RunFork = "run.fork" (Owner, Work) runs::ForkRequest => runs::RunShown, runs::fork;
     /// Shows a run.
@@ -279,13 +286,20 @@ commands! {
     /// Shows a question.
     TasksShow = "tasks.show" (Reader, Read) tasks::TaskRef => tasks::TaskShown, tasks::show;
     /// Says yes to exactly what was asked.
-    TasksApprove = "tasks.approve" (Owner, Decide) tasks::TaskRef => tasks::TaskShown, tasks::approve;
+    TasksApprove = "tasks.approve" (Owner, Decide) tasks::ApproveRequest => tasks::TaskShown, tasks::approve;
     /// Says no.
     TasksDeny = "tasks.deny" (Owner, Decide) tasks::DenyRequest => tasks::TaskShown, tasks::deny;
     /// Answers an agent's question.
     TasksAnswer = "tasks.answer" (Owner, Decide) tasks::AnswerRequest => tasks::TaskShown, tasks::answer;
     /// Settles an effect that may have happened.
     TasksResolve = "tasks.resolve" (Owner, Decide) tasks::ResolveRequest => tasks::TaskShown, tasks::resolve;
+
+    /// Lists what people allowed and forbade beyond one call, newest first.
+    GrantsList = "grants.list" (Reader, Read) grants::GrantsRequest => grants::GrantList, grants::list;
+    /// Takes back what was allowed or forbidden.
+    GrantsRevoke = "grants.revoke" (Owner, Configure) grants::GrantRef => grants::GrantShown, grants::revoke;
+    /// Takes back what the answer to a question allowed or forbade.
+    GrantsUndo = "grants.undo" (Owner, Configure) tasks::TaskRef => grants::GrantShown, grants::undo;
 
     /// Lists workflows.
     WorkflowsList = "workflows.list" (Reader, Read) definitions::Nothing => definitions::DefinitionList,

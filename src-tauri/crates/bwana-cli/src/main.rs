@@ -10,6 +10,7 @@ mod host;
 mod lists;
 mod out;
 mod owner;
+mod plan;
 mod providers;
 mod secrets;
 mod sentence;
@@ -68,6 +69,8 @@ async fn command(host: &HostOptions, args: &Args, out: &Out) -> Result<Ends, Api
         Cli::Run(run) => work::run(host, out, run).await,
         Cli::Ask(ask) => work::ask(host, out, ask).await,
         Cli::Runs(runs) => work::runs(host, out, runs).await,
+        Cli::Plan(plan) => plan::plan(host, out, plan).await,
+        Cli::Grants(grants) => plan::grants(host, out, grants).await,
         Cli::Serve(options) => serve::serve(host.clone(), out, options).await,
         Cli::Backup { folder } => data::backup(host, out, folder.as_deref()).await,
         Cli::Restore { folder } => data::restore(host, out, folder),

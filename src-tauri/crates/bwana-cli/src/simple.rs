@@ -15,15 +15,18 @@ use bwana_api::definitions::{
 };
 use bwana_api::doctor::FindingStatus;
 use bwana_api::egress::HostRequest;
+use bwana_api::grants::Scope;
 use bwana_api::models::{
     AddRequest as ModelAdd, DefaultRequest, ModelRefRequest, ModelShown, PullRequest,
 };
 use bwana_api::tasks::{
-    AnswerRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef, TaskShown,
+    AnswerRequest, ApproveRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef,
+    TaskShown,
 };
 use bwana_api::{Event, Events, HostOptions};
 use bwana_api::{budget, tools};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
+use bwana_types::grant::Pattern;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{self, Agents, Budget, Cli, Egress, Import, Models, Tasks, Tools, Workflows};
@@ -48,6 +51,8 @@ pub(crate) async fn command(
         Cli::Doctor => doctor(host, out).await,
         // These have rooms of their own.
         Cli::Secrets(_)
+        | Cli::Grants(_)
+        | Cli::Plan(_)
         | Cli::Run(_)
         | Cli::Ask(_)
         | Cli::Runs(_)
@@ -245,16 +250,32 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
             lists::tasks(out, std::slice::from_ref(&shown));
             return Ok(Ends::Done);
         }
-        Tasks::Approve { id } => once::<TasksApprove>(host, by(id)).await?,
-        Tasks::Deny { id, reason } => {
-            once::<TasksDeny>(
-                host,
-                DenyRequest {
-                    task: id.clone(),
-                    reason: reason.clone(),
-                },
-            )
-            .await?
+        Tasks::Approve {
+            id,
+            scope,
+            covers,
+            edit,
+        } => approve(host, id, *scope, *covers, edit.as_deref()).await?,
+        Tasks::Deny {
+            id,
+            reason,
+            never,
+            covers,
+        } => {
+            let (scope, pattern) = match never {
+                false => (Scope::Once, None),
+                true => (
+                    Scope::Never,
+                    Some(pattern(host, id, Scope::Never, *covers).await?),
+                ),
+            };
+            let request = DenyRequest {
+                task: id.clone(),
+                reason: reason.clone(),
+                scope,
+                pattern,
+            };
+            once::<TasksDeny>(host, request).await?
         }
         Tasks::Answer { id, text } => answer(host, id, text).await?,
         Tasks::Resolve { id, outcome, note } => {
@@ -273,6 +294,80 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
     };
     decided(out, &shown);
     Ok(Ends::Done)
+}
+
+/// A yes, with what else it allows and which arguments it changes.
+async fn approve(
+    host: &HostOptions,
+    id: &str,
+    scope: Option<args::AllowIn>,
+    covers: args::Covers,
+    edit: Option<&str>,
+) -> Result<TaskShown, ApiError> {
+    let edit = edit
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| {
+            ApiError::new(
+                ErrorCode::UsageInvalid,
+                format!("the new arguments are no JSON: {error}"),
+            )
+        })?;
+    let scope = match scope {
+        None => Scope::Once,
+        Some(args::AllowIn::Run) => Scope::Run,
+        Some(args::AllowIn::Workflow) => Scope::Workflow,
+    };
+    let exact = covers == args::Covers::Exact;
+    let pattern = match scope {
+        // Of new arguments nobody has seen a pattern yet: the narrowest is taken.
+        Scope::Run | Scope::Workflow if !exact && edit.is_none() => {
+            Some(pattern(host, id, scope, covers).await?)
+        }
+        _ => None,
+    };
+    let request = ApproveRequest {
+        task: id.to_owned(),
+        scope,
+        pattern,
+        edit,
+    };
+    once::<TasksApprove>(host, request).await
+}
+
+/// The pattern of this kind that a question offers.
+async fn pattern(
+    host: &HostOptions,
+    id: &str,
+    scope: Scope,
+    covers: args::Covers,
+) -> Result<Pattern, ApiError> {
+    let by = TaskRef {
+        task: id.to_owned(),
+    };
+    let shown = once::<TasksShow>(host, by).await?;
+    let fits = |pattern: &Pattern| {
+        covers
+            == match pattern {
+                Pattern::Exact { .. } => args::Covers::Exact,
+                Pattern::Address { .. } => args::Covers::Address,
+                Pattern::Host { .. } => args::Covers::Host,
+                Pattern::Domain { .. } => args::Covers::Domain,
+                Pattern::Folder { .. } => args::Covers::Folder,
+            }
+    };
+    let offers = shown
+        .scopes
+        .into_iter()
+        .filter(|offer| offer.scope == scope);
+    offers
+        .filter_map(|offer| offer.pattern)
+        .find(fits)
+        .ok_or_else(|| {
+            let message = format!("task {id} does not offer that");
+            ApiError::new(ErrorCode::TaskWrongAnswer, message)
+                .with_hint(format!("`bwana tasks show {id}` says what it offers."))
+        })
 }
 
 /// An answer; to a question about what may have happened it is one of three words.

@@ -7,14 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bwana_store::{Append, DayLimit, NewFork, NewRun, RunFilter, Store};
 use bwana_tools::{Egress, Registry};
 use bwana_types::definition::{Definition, RunLimits};
-use bwana_types::entry::{Draft, Edit, Edited, Entry, RunCreated, RunForked, Seq};
+use bwana_types::entry::{
+    Draft, Edit, Edited, Entry, RunCreated, RunForked, SAID_MAX_BYTES, Seq, When,
+};
 use bwana_types::error::ApiError;
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::task::{DecidedBy, Verdict};
 use bwana_types::time::Clock;
-use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply, decide};
+use bwana_workflow::machine::{
+    CallStatus, Control, Input, QUEUED_MAX, RunState, apply, decide, hears,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
@@ -23,6 +27,7 @@ use crate::gate::{Gates, ProviderStanding};
 use crate::load;
 use crate::network;
 use crate::run::{Command, RunTask};
+use crate::terms::{Wanted, terms};
 use crate::view::{RunView, view};
 
 /// Commands that wait for a run's task.
@@ -147,8 +152,17 @@ impl Engine {
     /// # Errors
     /// If it cannot be written.
     pub async fn start(&self, start: StartRun) -> Result<RunId, ApiError> {
+        let run = RunId::new(self.shared.ids.uuid(self.shared.clock.now()));
+        self.start_as(run, start).await?;
+        Ok(run)
+    }
+
+    /// Starts a run under an id that somebody chose before, to find it again whatever happens in between.
+    ///
+    /// # Errors
+    /// If it cannot be written, or there is a run of this id.
+    pub async fn start_as(&self, run: RunId, start: StartRun) -> Result<(), ApiError> {
         let now = self.shared.clock.now();
-        let run = RunId::new(self.shared.ids.uuid(now));
         let created = RunCreated {
             workflow: start.definition.workflow.slug.clone(),
             workflow_hash: start.definition.workflow.hash,
@@ -172,7 +186,7 @@ impl Engine {
             .await
             .map_err(EngineError::from)?;
         self.spawn(state, made.pos, Input::Advance);
-        Ok(run)
+        Ok(())
     }
 
     /// Follows a run from entry `from` on.
@@ -347,6 +361,71 @@ impl Engine {
         } else {
             Err(EngineError::AlreadyDecided(task).into())
         }
+    }
+
+    /// As [`Self::decide`], with what else the person allows, forbids or changes. What is asked for is checked against the
+    /// question, the tool's schema and the policy before anything is written.
+    ///
+    /// # Errors
+    /// As there; or if the question does not offer it, the arguments do not fit, or the policy refuses them.
+    pub async fn decide_on(
+        &self,
+        task: TaskId,
+        verdict: Verdict,
+        wanted: &Wanted,
+        by: DecidedBy,
+    ) -> Result<(), ApiError> {
+        if wanted.is_plain() {
+            return self.decide(task, verdict, by).await;
+        }
+        let found = self.shared.store.task(task).map_err(EngineError::from)?;
+        if !found.is_open() {
+            return Err(EngineError::AlreadyDecided(task).into());
+        }
+        let state = load::fold_run(&self.shared.store, found.run)?;
+        let now = self.shared.clock.now();
+        let terms = terms(
+            &self.shared.store,
+            &self.shared.tools,
+            &state,
+            now,
+            &found,
+            wanted,
+        )?;
+        let decided = Input::DecidedOn {
+            task: found.seq,
+            verdict,
+            by,
+            terms: Box::new(terms),
+        };
+        if state.is_ended() || decide(&state, decided.clone()).is_empty() {
+            let why = String::from("it asks something else");
+            return Err(EngineError::WrongAnswer { task, why }.into());
+        }
+        self.ensure_live_from(found.run, state);
+        if self.send(found.run, decided).await? {
+            Ok(())
+        } else {
+            Err(EngineError::AlreadyDecided(task).into())
+        }
+    }
+
+    /// A person says something to a run: heard once, when its time has come. Durable when this returns.
+    ///
+    /// # Errors
+    /// If the run has ended or nobody in it will speak any more, too much waits already, or the text is empty or too long.
+    pub async fn say(&self, run: RunId, text: &str, when: When, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        let say = Control::Say {
+            text: text.into(),
+            when,
+            by: by.to_owned(),
+        };
+        if self.send(run, Input::Control(say)).await? {
+            return Ok(());
+        }
+        let state = load::fold_run(&self.shared.store, run)?;
+        Err(unheard(&state, text).into())
     }
 
     /// What may have happened stays a question after the run has ended; the answer is recorded, and nothing acts on it.
@@ -612,6 +691,27 @@ impl Engine {
     }
 }
 
+/// Why a run did not take what a person said.
+pub fn unheard(state: &RunState, text: &str) -> EngineError {
+    let run = state.run;
+    if state.is_ended() {
+        let status = state.status().as_str();
+        EngineError::Ended { run, status }
+    } else if text.trim().is_empty() || text.len() > SAID_MAX_BYTES {
+        EngineError::BadWords {
+            bytes: text.len(),
+            max: SAID_MAX_BYTES,
+        }
+    } else if hears(state) && state.queued.len() >= QUEUED_MAX {
+        EngineError::TooMuchSaid {
+            run,
+            waiting: state.queued.len(),
+        }
+    } else {
+        EngineError::NobodyHears { run }
+    }
+}
+
 /// Whether anything moves without a person.
 fn needs_a_task(state: &RunState) -> bool {
     let in_flight = state
@@ -643,7 +743,7 @@ fn check_edit(entries: &[Entry], edit: &Edited, at: Seq) -> Result<(), EngineErr
     };
     let fits = match (&entry.body, &edit.edit) {
         (Body::RunCreated(_), Edit::Input(_)) => true,
-        (Body::MessagePosted(_), Edit::Text(_)) => true,
+        (Body::MessagePosted(_) | Body::PersonSaid(_), Edit::Text(_)) => true,
         (Body::CallFinished(done), Edit::Text(_)) => matches!(done.result, CallResult::Model(_)),
         (Body::CallFinished(done), Edit::Result(_)) => matches!(done.result, CallResult::Tool(_)),
         _ => false,

@@ -14,12 +14,14 @@ mod network;
 mod perform;
 mod report;
 mod run;
+mod terms;
 mod view;
 
-pub use engine::{Deps, Engine, Models, Options, StartRun};
+pub use engine::{Deps, Engine, Models, Options, StartRun, unheard};
 pub use error::EngineError;
 pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;
 pub use load::{fold, fold_run, row};
 pub use report::{RESULT_FILE, result_document};
-pub use view::{RunView, StepStatus, StepView, TaskView, view, view_of};
+pub use terms::{Wanted, offered, terms};
+pub use view::{QueuedView, RunView, StepStatus, StepView, TaskView, view, view_of};

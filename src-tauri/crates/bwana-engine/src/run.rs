@@ -249,7 +249,7 @@ impl RunTask {
     async fn commit(&mut self, batch: Vec<Entry>) -> Result<(), EngineError> {
         let decided = batch
             .iter()
-            .any(|entry| matches!(entry.body, Body::TaskDecided(_)));
+            .any(|entry| matches!(entry.body, Body::TaskDecided(_) | Body::PersonSaid(_)));
         // Only a batch that holds money back can be refused for the day, so only that one is kept.
         let kept = batch
             .iter()

@@ -2,7 +2,7 @@
 //! is read from there.
 
 use bwana_types::entry::{Body, Entry, Seq};
-use bwana_types::id::{RunId, TaskId};
+use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use bwana_types::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -42,6 +42,12 @@ pub struct Decision {
     pub verdict: Verdict,
     pub by: DecidedBy,
     pub at: Timestamp,
+    /// What was allowed or forbidden with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// JSON text of the arguments a person put in the place of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
 }
 
 /// Which tasks a list shows, newest first.
@@ -134,6 +140,8 @@ fn decision(db: &Connection, run_no: i64, seq: Seq) -> Result<Decision> {
             verdict: decided.verdict,
             by: decided.by,
             at,
+            grant: decided.grant.map(|grant| grant.id),
+            edited: decided.edit.map(|edit| edit.args),
         }),
         _ => Err(StoreError::damaged(format!(
             "entry {seq} should be the decision of a task"

@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use crate::definition::RunLimits;
 use crate::effect::EffectClass;
+use crate::grant::{EditedArgs, GrantMade};
 use crate::hash::Hash;
-use crate::id::RunId;
+use crate::id::{GrantId, RunId};
 use crate::message::{Part, Stop, Usage};
 use crate::model::ErrorKind;
 use crate::money::MicroUsd;
@@ -153,6 +154,7 @@ bodies! {
     Edited = "edited";
     RunPaused = "run_paused";
     RunResumed = "run_resumed";
+    PersonSaid = "person_said";
     RunStopping = "run_stopping";
     RunEnded = "run_ended";
 }
@@ -215,6 +217,10 @@ pub enum StepOutcome {
 pub struct SpeakerChosen {
     pub agent: String,
     pub by: ChosenBy,
+    /// The run would end here, and a person's words (`seq` of `person_said`) are still unheard: its last speaker takes
+    /// one more turn with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Seq>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -275,7 +281,7 @@ pub enum Purpose {
 /// Which part of the conversation fits the model's context.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
-    /// Bytes each earlier result is cut to, head and tail; 0 = whole.
+    /// Bytes each earlier result, and whatever the person said, is cut to, head and tail; 0 = whole.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub result_max_bytes: u32,
     /// Oldest turns left out.
@@ -451,14 +457,18 @@ pub struct ToolAssessed {
 pub enum Assessment {
     Allow {
         why: String,
+        /// The grant that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
     /// A person decides; the ask is what the human task will say.
-    Ask {
-        ask: Ask,
-    },
+    Ask { ask: Ask },
     /// Told to the model as the call's result.
     Refuse {
         message: String,
+        /// The grant of denial that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
 }
 
@@ -471,6 +481,9 @@ pub struct MessagePosted {
     pub call: Option<Seq>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Arc<str>>,
+    /// The `person_said` whose words these are: here they enter the conversation. The text is not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Seq>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -499,6 +512,12 @@ pub struct TaskDecided {
     pub task: Seq,
     pub verdict: Verdict,
     pub by: DecidedBy,
+    /// What was allowed or forbidden beyond this one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantMade>,
+    /// What was approved in place of what the model asked for. The model's arguments stand in its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditedArgs>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -567,6 +586,31 @@ pub struct RunPaused {
 pub struct RunResumed {
     pub by: String,
 }
+
+/// A person said something to a run at work. The words wait until their time has come, and enter a conversation with a
+/// `message_posted` that points here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PersonSaid {
+    pub text: Arc<str>,
+    pub when: When,
+    /// Through which door: `local_cli`, `local_ui`, ….
+    pub by: String,
+}
+
+/// When a person's words are heard. Words whose time never comes are heard when the run would end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// By the next model call of the run.
+    Now,
+    /// By the first model call of the next step.
+    AfterStep,
+    /// When the run would end: its last speaker takes one more turn with them.
+    AtEnd,
+}
+
+/// Bytes of one thing a person says to a run.
+pub const SAID_MAX_BYTES: usize = 16 * 1024;
 
 /// No new work from here on. The first reason by `seq` wins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -648,6 +692,7 @@ mod tests {
             SpeakerChosen {
                 agent: "bi".into(),
                 by: ChosenBy::Assigned,
+                answers: None,
             },
         )
         .at(7, Timestamp(0));
