@@ -367,6 +367,7 @@ fn engine(
         tools,
         egress: egress_of(settings)?,
         models,
+        redactor: host.secrets.redactor().clone(),
         options: Options {
             artifacts: artifacts_folder(&host.home),
             unattended: host.unattended,

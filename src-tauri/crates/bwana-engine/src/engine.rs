@@ -11,6 +11,7 @@ use bwana_types::entry::{Draft, Edit, Edited, Entry, RunCreated, RunForked, Seq}
 use bwana_types::error::ApiError;
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::money::MicroUsd;
+use bwana_types::redact::Redactor;
 use bwana_types::status::RunStatus;
 use bwana_types::task::{DecidedBy, Verdict};
 use bwana_types::time::Clock;
@@ -45,6 +46,8 @@ pub struct Deps {
     pub tools: Registry,
     pub egress: Egress,
     pub models: Arc<dyn Models>,
+    /// Takes known secrets out of what comes in from outside, before it is journaled or shown.
+    pub redactor: Redactor,
     pub options: Options,
 }
 
@@ -86,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) tools: Registry,
     pub(crate) egress: Egress,
     pub(crate) models: Arc<dyn Models>,
+    pub(crate) redactor: Redactor,
     pub(crate) options: Options,
     pub(crate) gates: Gates,
 }
@@ -124,6 +128,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
         } = deps;
         let shared = Shared {
@@ -133,6 +138,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
             gates: Gates::default(),
         };
@@ -153,7 +159,7 @@ impl Engine {
             workflow: start.definition.workflow.slug.clone(),
             workflow_hash: start.definition.workflow.hash,
             definition: start.definition.hash(),
-            input: start.input.into(),
+            input: self.shared.redactor.exact(&start.input).into(),
             limits: start.limits,
             by: start.by,
         };

@@ -5,6 +5,7 @@
 //! broadcast and never journaled. What belongs to one kind of host (sockets, terminals, windows) does not belong here.
 
 mod assess;
+mod clean;
 mod engine;
 mod error;
 mod feed;
