@@ -249,6 +249,31 @@ fn size_and_price(settings: &ProviderSettings, endpoint: &Endpoint, model: &str)
     }
 }
 
+/// What the model a provider is set up for costs, and since when that is known.
+pub(crate) struct KnownPrice {
+    pub(crate) price: Price,
+    /// The last day (YYYY-MM-DD) for which the provider published it; `None`: the person says so, or nobody knows.
+    pub(crate) as_of: Option<&'static str>,
+}
+
+pub(crate) fn known_price(settings: &ProviderSettings) -> KnownPrice {
+    let model = settings.model.as_deref().unwrap_or_default();
+    let own = settings.price(model);
+    let Ok(endpoint) = endpoint(settings) else {
+        return KnownPrice {
+            price: own,
+            as_of: None,
+        };
+    };
+    let (_, price) = size_and_price(settings, &endpoint, model);
+    let preset = presets::for_endpoint(&endpoint, settings.kind.dialect());
+    let line = preset.and_then(|preset| preset.list_price(model));
+    KnownPrice {
+        price,
+        as_of: line.filter(|_| !own.is_known()).map(|line| line.as_of),
+    }
+}
+
 /// # Errors
 /// If this program does not speak it.
 fn dialect(settings: &ProviderSettings) -> Result<Arc<dyn Dialect>, ApiError> {
@@ -258,7 +283,7 @@ fn dialect(settings: &ProviderSettings) -> Result<Arc<dyn Dialect>, ApiError> {
     })
 }
 
-fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
+pub(crate) fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
     let version = dialect(settings)?.version();
     Endpoint::new(&settings.base_url, version).map_err(|error| {
         let message = format!("the address of {} cannot be used: {error}", settings.name);

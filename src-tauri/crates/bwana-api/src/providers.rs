@@ -1,10 +1,12 @@
 //! Commands about providers: add, list, test, remove. A key is only ever a reference.
 
 use bwana_config::{KeyRef, PlaceKind, ProviderKind, ProviderSettings, SecretName};
+use bwana_engine::ProviderStanding;
 use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
 use bwana_types::secret::SecretError;
+use bwana_types::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ use crate::definitions::Nothing;
 use crate::hub;
 use crate::runs::money;
 use crate::secrets::SecretText;
-use crate::shape::{Dollars, nearest, shown};
+use crate::shape::{Dollars, Time, nearest, shown};
 
 /// Models a test lists at most.
 const MODELS_SHOWN_MAX: usize = 50;
@@ -84,6 +86,12 @@ pub struct ProviderShown {
     /// US dollars per million tokens; `null`: nobody knows.
     pub price_in: Option<Dollars>,
     pub price_out: Option<Dollars>,
+    /// The last day (YYYY-MM-DD) for which the provider published it; `null`: the person gave it, or nobody knows.
+    #[serde(default)]
+    pub price_as_of: Option<String>,
+    /// How it stands in the process that works on runs; `null`: nothing was sent to it there yet.
+    #[serde(default)]
+    pub standing: Option<StandingShown>,
     pub context: Option<u32>,
     pub on_this_machine: bool,
     /// Used when nothing else is named.
@@ -101,6 +109,30 @@ pub struct ProviderShown {
 pub enum ProviderStatus {
     Ready,
     NoKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StandingShown {
+    pub state: StandingState,
+    /// Until when nothing is sent to it.
+    pub until: Option<Time>,
+    /// Code of the last call that failed, unless one went well since.
+    #[schemars(with = "Option<String>")]
+    pub last_error: Option<ErrorCode>,
+    /// The same in the provider's words.
+    pub last_failure: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StandingState {
+    Works,
+    /// It answers, and refuses; `last_error` says what.
+    Refuses,
+    /// It asked to be left alone for a while.
+    Paused,
+    /// It failed too often in a row and is left alone for a while.
+    CircuitOpen,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,11 +175,43 @@ pub(crate) async fn retry(app: &App, _ctx: Ctx, request: NameRef) -> Result<Retr
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ProviderList, ApiError> {
-    let settings = app.settings();
-    let providers = settings.providers.iter().map(|one| describe(app, one));
-    Ok(ProviderList {
-        providers: providers.collect(),
-    })
+    let (here, settings) = (app.clone(), app.settings());
+    // A keyring may wait for a person.
+    let described = tokio::task::spawn_blocking(move || {
+        let providers = settings.providers.iter();
+        providers.map(|one| describe(&here, one)).collect()
+    });
+    let mut providers: Vec<ProviderShown> = described
+        .await
+        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+    let standings = app
+        .engine()
+        .map_or_else(|_| Vec::new(), bwana_engine::Engine::providers);
+    for shown in &mut providers {
+        let own = standings.iter().find(|one| one.provider == shown.id);
+        shown.standing = own.map(|standing| stands(app, standing));
+    }
+    Ok(ProviderList { providers })
+}
+
+fn stands(app: &App, standing: &ProviderStanding) -> StandingShown {
+    let state = match (standing.left_alone_ms, standing.last_kind) {
+        (Some(_), _) if standing.circuit_open => StandingState::CircuitOpen,
+        (Some(_), _) => StandingState::Paused,
+        (None, Some(_)) => StandingState::Refuses,
+        (None, None) => StandingState::Works,
+    };
+    let now = app.clock().now();
+    let until = standing.left_alone_ms.map(|ms| {
+        let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+        Time(Timestamp(now.0.saturating_add(ms)))
+    });
+    StandingShown {
+        state,
+        until,
+        last_error: standing.last_kind.map(hub::code_of),
+        last_failure: standing.last_failure.clone(),
+    }
 }
 
 pub(crate) async fn add(
@@ -407,7 +471,8 @@ fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
         .key
         .as_ref()
         .is_none_or(|key| app.secrets().get(key).is_ok());
-    let price = provider.price(provider.model.as_deref().unwrap_or_default());
+    let known = hub::known_price(provider);
+    let price = known.price;
     let first = settings.providers.first();
     let is_default = match settings.default_model.as_deref() {
         Some(chosen) => {
@@ -431,6 +496,8 @@ fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
         model: provider.model.clone(),
         price_in: price.input_per_mtok.map(Dollars),
         price_out: price.output_per_mtok.map(Dollars),
+        price_as_of: known.as_of.map(str::to_owned),
+        standing: None,
         context: provider.context,
         on_this_machine: provider.is_loopback(),
         is_default,

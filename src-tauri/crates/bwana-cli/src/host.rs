@@ -1,6 +1,7 @@
 //! What this host brings: the real clock, real randomness, keys from the environment, and a runtime no larger than the
 //! command needs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -53,21 +54,33 @@ impl IdSource for SystemIds {
     }
 }
 
+/// The data folder that is meant.
+///
 /// # Errors
-/// If nothing says where the data folder is.
-pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, ApiError> {
+/// If nothing says where it is.
+pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     let here = std::env::current_dir().map_err(|error| {
         ApiError::new(
             ErrorCode::HomeUnwritable,
             format!("there is no current folder: {error}"),
         )
     })?;
+    Ok(resolve_home(
+        args.home.as_deref(),
+        |name| std::env::var_os(name),
+        &here,
+    )?)
+}
+
+/// # Errors
+/// If nothing says where the data folder is.
+pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, ApiError> {
     let unattended = match &args.command {
         Cli::Run(run) => run.options.approve == Approve::Deny,
         Cli::Ask(ask) => ask.options.approve == Approve::Deny,
         _ => false,
     };
-    let home = resolve_home(args.home.as_deref(), |name| std::env::var_os(name), &here)?;
+    let home = home(args)?;
     Ok(HostOptions {
         secrets: Secrets::new(&home, None, redactor.clone()),
         home,

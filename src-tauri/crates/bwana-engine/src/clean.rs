@@ -38,7 +38,8 @@ fn outcome(redactor: &Redactor, outcome: &mut Outcome) {
     }
 }
 
-fn failure(redactor: &Redactor, error: &mut LlmError) {
+/// Also what was said before it broke.
+pub(crate) fn failure(redactor: &Redactor, error: &mut LlmError) {
     owned(redactor, &mut error.message);
     owned(redactor, &mut error.body);
     maybe(redactor, &mut error.request_id);

@@ -120,9 +120,13 @@ async fn ask_model(
         outcome = provider.complete(request, &mut sink) => Some(outcome),
     };
     show(&stream.finish());
-    let Some(outcome) = outcome else {
+    let Some(mut outcome) = outcome else {
         return CallDone::Cancelled { partial: None };
     };
+    if let Err(error) = &mut outcome {
+        // The gate repeats its words to people and to other runs.
+        clean::failure(&shared.redactor, error);
+    }
     pass.tell(&outcome);
     match outcome {
         Ok(outcome) => CallDone::Model(outcome),

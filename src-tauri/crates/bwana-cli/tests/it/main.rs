@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod canaries;
 mod common;
 mod contract;
 mod owners;
