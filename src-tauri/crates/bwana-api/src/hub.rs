@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bwana_config::{
     KeyPlace, LOCAL_PROVIDER, ProviderKind, ProviderSettings, Secrets, Settings, SettingsFile,
 };
+use bwana_engine::FoundProvider;
 use bwana_llm::{Dialect, Endpoint, HttpProvider, Provider, Quirks, Transport, presets};
 use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
@@ -130,15 +131,29 @@ impl Hub {
     fn http(&self, name: &str) -> Result<Arc<HttpProvider>, ApiError> {
         let settings = self.settings.current();
         let wanted = find(&settings, name)?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((as_made, provider)) = made.get(name)
-            && as_made == wanted
-        {
-            return Ok(Arc::clone(provider));
+        if let Some(provider) = self.in_use(wanted) {
+            return Ok(provider);
         }
+        // Outside the lock: the key may take its time, and other providers have theirs already.
         let provider = Arc::new(self.make(wanted)?);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(name.to_owned(), (wanted.clone(), Arc::clone(&provider)));
         Ok(provider)
+    }
+
+    /// The provider if it was made already, as it is set up now.
+    fn in_use(&self, wanted: &ProviderSettings) -> Option<Arc<HttpProvider>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let (as_made, provider) = made.get(&wanted.name)?;
+        (as_made == wanted).then(|| Arc::clone(provider))
+    }
+
+    /// Whether [`Self::provider`] answers without waiting for anything.
+    fn answers_at_once(&self, name: &str) -> bool {
+        let settings = self.settings.current();
+        settings
+            .provider(name)
+            .is_none_or(|wanted| self.in_use(wanted).is_some())
     }
 
     fn make(&self, settings: &ProviderSettings) -> Result<HttpProvider, ApiError> {
@@ -199,6 +214,16 @@ fn no_key(provider: &str, place: &KeyPlace, error: SecretError) -> ApiError {
 impl bwana_engine::Models for Hub {
     fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, ApiError> {
         Self::provider(self, name)
+    }
+
+    fn find(self: Arc<Self>, name: String) -> FoundProvider {
+        if self.answers_at_once(&name) {
+            return Box::pin(std::future::ready(Self::provider(&self, &name)));
+        }
+        Box::pin(async move {
+            let found = tokio::task::spawn_blocking(move || Self::provider(&self, &name)).await;
+            found.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
+        })
     }
 }
 

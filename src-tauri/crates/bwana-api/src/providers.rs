@@ -15,7 +15,7 @@ use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::hub;
 use crate::runs::money;
-use crate::secrets::SecretText;
+use crate::secrets::{SecretText, waiting};
 use crate::shape::{Dollars, Time, nearest, shown};
 
 /// Models a test lists at most.
@@ -175,15 +175,12 @@ pub(crate) async fn retry(app: &App, _ctx: Ctx, request: NameRef) -> Result<Retr
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ProviderList, ApiError> {
-    let (here, settings) = (app.clone(), app.settings());
-    // A keyring may wait for a person.
-    let described = tokio::task::spawn_blocking(move || {
+    let mut providers: Vec<ProviderShown> = waiting(app, |app| {
+        let settings = app.settings();
         let providers = settings.providers.iter();
-        providers.map(|one| describe(&here, one)).collect()
-    });
-    let mut providers: Vec<ProviderShown> = described
-        .await
-        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+        Ok(providers.map(|one| describe(app, one)).collect())
+    })
+    .await?;
     let standings = app
         .engine()
         .map_or_else(|_| Vec::new(), bwana_engine::Engine::providers);
@@ -243,7 +240,8 @@ pub(crate) async fn add(
     if let Some(key) = &request.key {
         must_outlive_the_command(app)?;
         let name = SecretName::provider(&provider.name)?;
-        app.secrets().set(&name, &key.0)?;
+        let (kept_as, key) = (name.clone(), key.0.clone());
+        waiting(app, move |app| Ok(app.secrets().set(&kept_as, &key)?)).await?;
         provider.key = Some(KeyRef::secret(name));
     }
     provider.model = request.model.filter(|model| !model.is_empty());
@@ -269,7 +267,7 @@ pub(crate) async fn add(
     }
     let old = before.and_then(|one| one.key);
     if let Some(old) = old.filter(|old| provider.key.as_ref() != Some(old)) {
-        drop_key(app, &old)?;
+        drop_key(app, &old).await?;
     }
     let replaced = app.settings_file().change(|settings| {
         // What only the file can say stays when the rest is said anew.
@@ -282,7 +280,7 @@ pub(crate) async fn add(
     app.hub().forget(&provider.name);
     Ok(ProviderShown {
         replaced,
-        ..describe(app, &provider)
+        ..described(app, provider).await?
     })
 }
 
@@ -400,10 +398,10 @@ pub(crate) async fn remove(
     request: NameRef,
 ) -> Result<ProviderShown, ApiError> {
     let found = hub::find(&app.settings(), &request.name)?.clone();
-    let mut removed = describe(app, &found);
+    let mut removed = described(app, found.clone()).await?;
     // The key first: while it cannot be removed, something still says whose it is.
     if let Some(key) = &found.key {
-        removed.key_left_behind = !drop_key(app, key)?;
+        removed.key_left_behind = !drop_key(app, key).await?;
     }
     app.settings_file().change(|settings| {
         settings.providers.retain(|one| one.name != found.name);
@@ -420,15 +418,17 @@ pub(crate) async fn remove(
 
 /// Removes a key that nothing will refer to any more. One that stands in the environment is not ours to remove. `false`:
 /// the place it was kept in does not exist on this machine now, so it may still be there.
-fn drop_key(app: &App, key: &KeyRef) -> Result<bool, ApiError> {
+async fn drop_key(app: &App, key: &KeyRef) -> Result<bool, ApiError> {
     let Some(name) = key.secret_name() else {
         return Ok(true);
     };
-    match app.secrets().remove(name) {
+    let name = name.clone();
+    waiting(app, move |app| match app.secrets().remove(&name) {
         Ok(()) | Err(SecretError::NotFound { .. }) => Ok(true),
         Err(SecretError::Unavailable { .. }) => Ok(false),
         Err(error) => Err(error.into()),
-    }
+    })
+    .await
 }
 
 pub(crate) async fn test(
@@ -463,6 +463,11 @@ pub(crate) async fn test(
         code,
         models,
     })
+}
+
+/// As [`describe`], where waiting for the place of its key holds nobody up.
+async fn described(app: &App, provider: ProviderSettings) -> Result<ProviderShown, ApiError> {
+    waiting(app, move |app| Ok(describe(app, &provider))).await
 }
 
 fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {

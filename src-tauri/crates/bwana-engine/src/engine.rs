@@ -1,7 +1,9 @@
 //! The engine: starts, resumes and steers runs, each in a task of its own. One per process, on the store's owner.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bwana_store::{Append, DayLimit, NewFork, NewRun, RunFilter, Store};
@@ -36,7 +38,16 @@ pub trait Models: Send + Sync {
     /// # Errors
     /// If there is no such provider, or it cannot be used.
     fn provider(&self, name: &str) -> Result<Arc<dyn bwana_llm::Provider>, ApiError>;
+
+    /// The same, where finding it may wait: its key may be in a keyring. No run waits for another one's.
+    fn find(self: Arc<Self>, name: String) -> FoundProvider {
+        Box::pin(std::future::ready(self.provider(&name)))
+    }
 }
+
+/// A provider on its way.
+pub type FoundProvider =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn bwana_llm::Provider>, ApiError>> + Send>>;
 
 /// What an engine works with.
 pub struct Deps {

@@ -17,7 +17,7 @@ mod report;
 mod run;
 mod view;
 
-pub use engine::{Deps, Engine, Models, Options, StartRun};
+pub use engine::{Deps, Engine, FoundProvider, Models, Options, StartRun};
 pub use error::EngineError;
 pub use feed::{RunEvent, Watch};
 pub use gate::ProviderStanding;

@@ -90,7 +90,12 @@ async fn ask_model(
         jitter: shared.jitter(),
     };
     let gate = shared.gates.of(provider);
-    let provider = match shared.models.provider(provider) {
+    let found = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return CallDone::NeverStarted,
+        found = Arc::clone(&shared.models).find(provider.to_owned()) => found,
+    };
+    let provider = match found {
         Ok(provider) => provider,
         Err(error) => return failed(LlmError::new(ErrorKind::NotFound, error.message)),
     };

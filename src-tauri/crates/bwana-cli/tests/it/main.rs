@@ -5,6 +5,7 @@
 mod canaries;
 mod common;
 mod contract;
+mod moving;
 mod owners;
 mod refusals;
 mod runs;
