@@ -5,6 +5,7 @@ use bwana_engine::ProviderStanding;
 use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
+use bwana_types::redact::Redactor;
 use bwana_types::secret::SecretError;
 use bwana_types::time::Timestamp;
 use schemars::JsonSchema;
@@ -445,7 +446,8 @@ pub(crate) async fn test(
         None => hub::find(&settings, &request.name)?.model.clone(),
     };
     let provider = app.hub().provider(&request.name)?;
-    let probe = provider.probe(model.as_deref()).await;
+    let mut probe = provider.probe(model.as_deref()).await;
+    clean(&mut probe, app.secrets().redactor());
     let code = match &probe {
         Probe::Works { .. } => None,
         Probe::Rejected { kind, .. } => Some(hub::code_of(*kind)),
@@ -457,12 +459,28 @@ pub(crate) async fn test(
         Probe::Works { .. } | Probe::Rejected { .. } => provider.models().await.unwrap_or_default(),
     };
     models.truncate(MODELS_SHOWN_MAX);
+    for model in &mut models {
+        model.id = app.secrets().redactor().exact(&model.id).into_owned();
+    }
     Ok(TestReport {
         id: request.name,
         probe,
         code,
         models,
     })
+}
+
+/// What a provider says may repeat a key: its own is taken out below, here every other one goes too.
+fn clean(probe: &mut Probe, redactor: &Redactor) {
+    match probe {
+        Probe::Works { model, said, .. } => {
+            for text in [model, said] {
+                *text = redactor.exact(text).into_owned();
+            }
+        }
+        Probe::Rejected { words, .. } => *words = redactor.text(words).into_owned(),
+        Probe::Unreachable { cause, .. } => *cause = redactor.text(cause).into_owned(),
+    }
 }
 
 /// As [`describe`], where waiting for the place of its key holds nobody up.

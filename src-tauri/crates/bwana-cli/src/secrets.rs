@@ -55,7 +55,13 @@ async fn use_request(
     let is_from_vault = match take_along {
         true => {
             let shown = once::<SecretsShow>(host, Nothing {}).await?;
-            shown.place.as_deref() == Some("vault")
+            let has_vault = shown
+                .offers
+                .iter()
+                .any(|offer| offer.place == "vault" && offer.state == "locked");
+            let chosen = shown.place.as_deref();
+            // Asked for again where it is chosen already, a move that was interrupted is finished.
+            chosen == Some("vault") || (chosen == Some(place) && has_vault)
         }
         false => false,
     };

@@ -281,7 +281,7 @@ fn providers_are_listed_with_how_they_stand_where_runs_are_worked_on() {
     );
     let said = text(&stage.run("providers list"));
     assert!(
-        said.contains("last error provider.auth") && said.contains("price unknown"),
+        said.contains("last error provider.auth") && said.contains("USD 0.00 in"),
         "{said}"
     );
     owner.signal("TERM");
