@@ -52,7 +52,10 @@ fn print(out: &Out, finding: &Finding, id: &str, columns: Option<usize>) {
     for line in lines {
         out.line(&format!("{indent}{line}"));
     }
-    for line in wrapped(&visible(&hint), columns) {
+    for line in hint
+        .lines()
+        .flat_map(|line| wrapped(&visible(line), columns))
+    {
         out.line(&out.dim(&format!("{indent}{line}")));
     }
 }
@@ -188,6 +191,7 @@ fn provider(params: &BTreeMap<String, String>) -> (String, String) {
     };
     let price = match get("price") {
         "published" => format!("price known, published by {}", get("price_as_of")),
+        "free" => String::from("costs nothing"),
         "given" => String::from("price known, as you gave it"),
         _ => String::from("price unknown"),
     };
@@ -198,7 +202,7 @@ fn provider(params: &BTreeMap<String, String>) -> (String, String) {
     let address = get("address");
     (
         format!("{name}: {model} at {address}; {key}; {reach}; {price}"),
-        hints.join(" "),
+        hints.join("\n"),
     )
 }
 

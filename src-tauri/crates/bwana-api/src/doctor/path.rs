@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bwana_config::{LOCAL_PROVIDER, ProviderSettings, Settings};
+use bwana_types::definition::Price;
 use bwana_types::secret::SecretError;
 use futures_util::future::join_all;
 use tokio::net::TcpStream;
@@ -81,6 +82,7 @@ async fn provider(
     let known = hub::known_price(one);
     let price = match known.price {
         price if !price.is_known() => "unknown",
+        Price::FREE => "free",
         _ if known.as_of.is_some() => "published",
         _ => "given",
     };
