@@ -39,9 +39,12 @@ pub fn fault_point(name: &str) {
         };
         Some((point, AtomicU64::new(pass)))
     });
-    if std::env::var(PANIC_AT).is_ok_and(|point| point == name) {
-        panic!("{}", std::env::var(PANIC_TEXT).unwrap_or_default());
-    }
+    let is_meant = std::env::var(PANIC_AT).is_ok_and(|point| point == name);
+    assert!(
+        !is_meant,
+        "{}",
+        std::env::var(PANIC_TEXT).unwrap_or_default()
+    );
     if let Some((point, left)) = plan
         && point == name
         && left.fetch_sub(1, Ordering::SeqCst) == 1
