@@ -38,7 +38,7 @@ pub const TEST_DAS_SERVER: &str = "BWANA_TEST_DAS_SERVER";
 pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     let mut phases = Phases::default();
     let has_nextest = need::runs("cargo-nextest", &["nextest", "--version"]);
-    let outcome = phases.time("system packages", || need::ensure(Fetching::ByPip))?;
+    let outcome = phases.time("system packages", || need::ensure_for_tests(Fetching::ByPip))?;
     if outcome == Outcome::Missing {
         return Ok(ExitCode::from(2));
     }

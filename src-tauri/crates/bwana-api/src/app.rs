@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bwana_config::{Secrets, Settings, SettingsFile};
+use bwana_config::{KeyPlace, Secrets, Settings, SettingsFile};
 use bwana_engine::{Deps, Engine, Options};
 use bwana_store::{ARTIFACTS_DIR, RunFilter, Store, StoreError};
 use bwana_tools::{Egress, EgressSettings, Registry, builtin};
@@ -89,6 +89,7 @@ impl App {
         if let Some(place) = settings.current().secrets.place {
             host.secrets.choose(place);
         }
+        learn_keys(&host.secrets, &settings.current());
         let store = match mode {
             Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
                 Ok(store) => Some(store),
@@ -382,6 +383,17 @@ impl App {
     }
 }
 
+/// Keys in the environment are made known before anything is printed, also those of providers that nobody calls: another
+/// one may repeat them. Keys kept elsewhere become known when they are read, which may need a person.
+fn learn_keys(secrets: &Secrets, settings: &Settings) {
+    for key in settings.providers.iter().filter_map(|one| one.key.as_ref()) {
+        if let KeyPlace::Env(_) = key.place() {
+            // One that is missing is told when it is needed.
+            let _ = secrets.get(key);
+        }
+    }
+}
+
 /// The folder of all runs' artifact folders.
 pub(crate) fn artifacts_folder(home: &Path) -> PathBuf {
     home.join(ARTIFACTS_DIR)
@@ -428,6 +440,7 @@ fn engine(
         tools,
         egress: egress_of(settings)?,
         models,
+        redactor: host.secrets.redactor().clone(),
         options: Options {
             artifacts: artifacts_folder(&host.home),
             unattended: host.unattended,

@@ -362,6 +362,9 @@ commands! {
     /// Opens the place where secrets are kept.
     SecretsUnlock = "secrets.unlock" (Owner, Configure) secrets::UnlockRequest => secrets::SecretsShown,
         secrets::unlock;
+    /// Changes the passphrase of the vault.
+    SecretsPassphrase = "secrets.passphrase" (Owner, Configure) secrets::PassphraseRequest => secrets::SecretsShown,
+        secrets::passphrase;
 
     /// Lists models of this machine and of the providers' settings.
     ModelsList = "models.list" (Reader, Read) definitions::Nothing => models::ModelList, models::list;

@@ -1,29 +1,22 @@
 //! `doctor`: looks at this machine and at the data folder, and says what is missing and what to do about it. It changes
 //! nothing, asks no provider that costs anything, and talks to servers on this machine only.
 
+mod path;
+mod servers;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
-use std::time::Duration;
 
 use bwana_config::{SETTINGS_FILE, load};
 use bwana_store::Health;
 use bwana_types::error::ApiError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::app::App;
 use crate::command::Ctx;
 use crate::definitions::Nothing;
-
-/// Ports where people's model servers usually listen on this machine, with the name of the usual one.
-const LOOPBACK_SERVERS: [(u16, &str); 3] = [
-    (11_434, "Ollama"),
-    (1_234, "LM Studio"),
-    (8_080, "llama.cpp"),
-];
-/// A server on this machine answers at once or is not there.
-const LOOPBACK_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DoctorReport {
@@ -37,6 +30,13 @@ pub struct Finding {
     /// What was looked at, like `database`.
     pub id: String,
     pub status: FindingStatus,
+    /// What was found, like `provider.state`; its values are in `params`, its words are the host's. Empty: `message`
+    /// says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// What to do; empty if there is nothing to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -62,9 +62,23 @@ impl Finding {
         Self {
             id: id.to_owned(),
             status,
+            code: String::new(),
+            params: BTreeMap::new(),
             message: message.into(),
             hint: String::new(),
         }
+    }
+
+    fn coded(id: &str, status: FindingStatus, code: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            ..Self::new(id, status, "")
+        }
+    }
+
+    fn with(mut self, name: &str, value: impl Display) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -84,8 +98,11 @@ pub(crate) async fn doctor(app: &App, _ctx: Ctx, _: Nothing) -> Result<DoctorRep
     findings.extend(database(app));
     findings.extend(settings(app));
     findings.extend(definitions(app).await?);
+    findings.extend(path::default_steps(app));
     findings.extend(models(app));
-    findings.extend(servers(app).await);
+    findings.push(path::proxy());
+    findings.extend(path::providers(app).await);
+    findings.extend(servers::servers(app).await);
     findings.extend(private_hosts(app));
     let ok = findings
         .iter()
@@ -183,23 +200,13 @@ fn database(app: &App) -> Vec<Finding> {
 
 fn settings(app: &App) -> Vec<Finding> {
     let file = app.home().join(SETTINGS_FILE);
-    let mut found = vec![match load(&file) {
+    vec![match load(&file) {
         Ok(_) if !file.exists() => {
             Finding::new("settings", FindingStatus::Ok, "all at their defaults")
         }
         Ok(_) => Finding::new("settings", FindingStatus::Ok, file.display().to_string()),
         Err(error) => Finding::of_error("settings", FindingStatus::Broken, &ApiError::from(error)),
-    }];
-    for provider in &app.settings().providers {
-        if let Err(error) = app.hub().secret(provider) {
-            found.push(Finding::of_error(
-                "providers",
-                FindingStatus::Warning,
-                &error,
-            ));
-        }
-    }
-    found
+    }]
 }
 
 async fn definitions(app: &App) -> Result<Vec<Finding>, ApiError> {
@@ -249,34 +256,6 @@ fn models(app: &App) -> Vec<Finding> {
             Ok(path) => Finding::new("worker", FindingStatus::Ok, path.display().to_string()),
             Err(error) => Finding::of_error("worker", FindingStatus::Broken, &error),
         });
-    }
-    found
-}
-
-/// Model servers that already run here. They are offered, never used by themselves.
-async fn servers(app: &App) -> Vec<Finding> {
-    let settings = app.settings();
-    let mut found = Vec::new();
-    for (port, usual) in LOOPBACK_SERVERS {
-        let address = format!("127.0.0.1:{port}");
-        let known = settings
-            .providers
-            .iter()
-            .any(|provider| provider.base_url.contains(&format!(":{port}")));
-        let connected = timeout(LOOPBACK_TIMEOUT, TcpStream::connect(&address)).await;
-        if !known && matches!(connected, Ok(Ok(_))) {
-            let name = usual.to_lowercase().replace(['.', ' '], "");
-            found.push(
-                Finding::new(
-                    "servers",
-                    FindingStatus::Note,
-                    format!("something answers on {address}, where {usual} usually does"),
-                )
-                .hint(format!(
-                    "If it serves models, use it with: bwana providers add {name} --kind openai --base-url http://{address}/v1 --model MODEL"
-                )),
-            );
-        }
     }
     found
 }

@@ -93,7 +93,14 @@ A key stays in the environment, and only the name of its variable is kept (--key
     )]
     Providers(Providers),
     /// Where keys are kept: the system's keyring, an encrypted vault, or memory only
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana secrets show
+  bwana secrets use keyring
+  bwana secrets use vault --move    what the keyring holds goes along
+  bwana secrets passphrase"
+    )]
     Secrets(Secrets),
     /// Models on this machine: list, fetch, add, remove
     #[command(
@@ -504,7 +511,15 @@ pub(crate) enum Secrets {
     Use {
         /// keyring, vault or memory
         place: String,
+        /// Take along what is kept at the place before, and remove it there
+        #[arg(long = "move")]
+        take_along: bool,
     },
+    /// Change the passphrase of the vault
+    ///
+    /// Without a terminal the old one is read from the file that BWANA_VAULT_PASSPHRASE_FILE names, and the new one from
+    /// standard input.
+    Passphrase,
     /// Open the vault of the program that works on runs
     Unlock,
 }

@@ -1,6 +1,7 @@
 //! What this host brings: the real clock, real randomness, keys from the environment, and a runtime no larger than the
 //! command needs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bwana_api::system::{SystemClock, SystemIds};
@@ -13,21 +14,33 @@ use crate::args::{Approve, Args, Cli};
 /// Threads that work when many runs may be under way.
 const WORKERS_OF_AN_OWNER: usize = 2;
 
+/// The data folder that is meant.
+///
 /// # Errors
-/// If nothing says where the data folder is.
-pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, ApiError> {
+/// If nothing says where it is.
+pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     let here = std::env::current_dir().map_err(|error| {
         ApiError::new(
             ErrorCode::HomeUnwritable,
             format!("there is no current folder: {error}"),
         )
     })?;
+    Ok(resolve_home(
+        args.home.as_deref(),
+        |name| std::env::var_os(name),
+        &here,
+    )?)
+}
+
+/// # Errors
+/// If nothing says where the data folder is.
+pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, ApiError> {
     let unattended = match &args.command {
         Cli::Run(run) => run.options.approve == Approve::Deny,
         Cli::Ask(ask) => ask.options.approve == Approve::Deny,
         _ => false,
     };
-    let home = resolve_home(args.home.as_deref(), |name| std::env::var_os(name), &here)?;
+    let home = home(args)?;
     Ok(HostOptions {
         secrets: Secrets::new(&home, None, redactor.clone()),
         home,

@@ -4,6 +4,7 @@
 mod args;
 mod ask_person;
 mod data;
+mod doctor;
 mod door;
 mod follow;
 mod host;
@@ -21,9 +22,10 @@ mod stage;
 mod watch;
 mod work;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use bwana_api::{HostOptions, Redactor};
+use bwana_api::{HostOptions, Redactor, report_crashes};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 use clap::Parser;
 
@@ -35,21 +37,36 @@ fn main() -> ExitCode {
     let out = Out::new(args.json, args.no_color, args.verbose > 0);
     let redactor = Redactor::new();
     out.start_log(args.verbose, &redactor);
-    let outcome = host::runtime(&args.command).and_then(|runtime| {
+    report_crashes(&redactor, host::home(&args).ok().as_deref());
+    let work = || {
+        let runtime = host::runtime(&args.command)?;
         let ended = runtime.block_on(run(&args, &out, &redactor));
         // A prompt may still be read; nobody waits for it.
         runtime.shutdown_background();
         ended
-    });
-    match outcome {
-        Ok(code) => ExitCode::from(code as u8),
-        Err(mut error) => {
-            let code = error.code.exit_code();
-            error.message = redactor.text(&error.message).into_owned();
+    };
+    // Nothing of ours is used afterwards but what prints.
+    let ended = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(mut error)) => {
+            redact(&redactor, &mut error);
             out.error(&error);
-            ExitCode::from(code as u8)
+            error.code.exit_code()
         }
-    }
+        // The hook has told the person.
+        Err(_) => {
+            let message = "the program stopped because of a mistake of its own";
+            out.error_object(&ApiError::new(ErrorCode::Internal, message));
+            ErrorCode::Internal.exit_code()
+        }
+    };
+    ExitCode::from(ended as u8)
+}
+
+fn redact(redactor: &Redactor, error: &mut ApiError) {
+    error.message = redactor.text(&error.message).into_owned();
+    error.hint = redactor.text(&error.hint).into_owned();
+    redactor.json(&mut error.details);
 }
 
 /// The whole of a command; the answer says how the process ends.

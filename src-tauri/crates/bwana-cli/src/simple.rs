@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bwana_api::command::{
     AgentsExport, AgentsList, AgentsShow, BudgetRaise, BudgetSet, BudgetShow, DefinitionsImport,
-    DefinitionsValidate, Doctor, EgressAllow, EgressForbid, EgressList, ModelsAdd, ModelsDefault,
+    DefinitionsValidate, EgressAllow, EgressForbid, EgressList, ModelsAdd, ModelsDefault,
     ModelsList, ModelsPull, ModelsRemove, TasksAnswer, TasksApprove, TasksDeny, TasksList,
     TasksResolve, TasksShow, ToolsCall, ToolsList, ToolsShow, WorkflowsExport, WorkflowsList,
     WorkflowsShow,
@@ -13,7 +13,6 @@ use bwana_api::command::{
 use bwana_api::definitions::{
     ById, DefinitionList, FILE_MAX_BYTES, FileText, ImportRequest, Nothing,
 };
-use bwana_api::doctor::FindingStatus;
 use bwana_api::egress::HostRequest;
 use bwana_api::grants::Scope;
 use bwana_api::models::{
@@ -48,7 +47,7 @@ pub(crate) async fn command(
         Cli::Models(models) => self::models(host, out, models).await,
         Cli::Budget(budget) => self::budget(host, out, budget).await,
         Cli::Egress(egress) => self::egress(host, out, egress).await,
-        Cli::Doctor => doctor(host, out).await,
+        Cli::Doctor => crate::doctor::doctor(host, out).await,
         // These have rooms of their own.
         Cli::Secrets(_)
         | Cli::Grants(_)
@@ -699,22 +698,4 @@ async fn egress(host: &HostOptions, out: &Out, egress: &Egress) -> Result<Ends, 
         out.aside(&out.dim("The program that owns the data folder must be restarted to use this."));
     }
     Ok(Ends::Done)
-}
-
-async fn doctor(host: &HostOptions, out: &Out) -> Result<Ends, ApiError> {
-    let report = once::<Doctor>(host, Nothing {}).await?;
-    for finding in &report.findings {
-        out.json(finding);
-        let mark = match finding.status {
-            FindingStatus::Ok => out.good("ok"),
-            FindingStatus::Note => out.dim("note"),
-            FindingStatus::Warning => out.warn("warning"),
-            FindingStatus::Broken => out.warn("broken"),
-        };
-        out.line(&format!("{mark:<8} {}: {}", finding.id, finding.message));
-        if !finding.hint.is_empty() {
-            out.line(&out.dim(&format!("         {}", finding.hint)));
-        }
-    }
-    Ok(if report.ok { Ends::Done } else { Ends::Failed })
 }

@@ -1,7 +1,9 @@
 //! The engine: starts, resumes and steers runs, each in a task of its own. One per process, on the store's owner.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bwana_store::{Append, DayLimit, NewFork, NewRun, RunFilter, Store};
@@ -13,6 +15,7 @@ use bwana_types::entry::{
 use bwana_types::error::ApiError;
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::money::MicroUsd;
+use bwana_types::redact::Redactor;
 use bwana_types::status::RunStatus;
 use bwana_types::task::{DecidedBy, Verdict};
 use bwana_types::time::Clock;
@@ -40,7 +43,16 @@ pub trait Models: Send + Sync {
     /// # Errors
     /// If there is no such provider, or it cannot be used.
     fn provider(&self, name: &str) -> Result<Arc<dyn bwana_llm::Provider>, ApiError>;
+
+    /// The same, where finding it may wait: its key may be in a keyring. No run waits for another one's.
+    fn find(self: Arc<Self>, name: String) -> FoundProvider {
+        Box::pin(std::future::ready(self.provider(&name)))
+    }
 }
+
+/// A provider on its way.
+pub type FoundProvider =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn bwana_llm::Provider>, ApiError>> + Send>>;
 
 /// What an engine works with.
 pub struct Deps {
@@ -50,6 +62,8 @@ pub struct Deps {
     pub tools: Registry,
     pub egress: Egress,
     pub models: Arc<dyn Models>,
+    /// Takes known secrets out of what comes in from outside, before it is journaled or shown.
+    pub redactor: Redactor,
     pub options: Options,
 }
 
@@ -91,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) tools: Registry,
     pub(crate) egress: Egress,
     pub(crate) models: Arc<dyn Models>,
+    pub(crate) redactor: Redactor,
     pub(crate) options: Options,
     pub(crate) gates: Gates,
 }
@@ -129,6 +144,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
         } = deps;
         let shared = Shared {
@@ -138,6 +154,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
             gates: Gates::default(),
         };
@@ -167,7 +184,7 @@ impl Engine {
             workflow: start.definition.workflow.slug.clone(),
             workflow_hash: start.definition.workflow.hash,
             definition: start.definition.hash(),
-            input: start.input.into(),
+            input: self.shared.redactor.exact(&start.input).into(),
             limits: start.limits,
             by: start.by,
         };

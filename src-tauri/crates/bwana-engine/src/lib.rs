@@ -5,6 +5,7 @@
 //! broadcast and never journaled. What belongs to one kind of host (sockets, terminals, windows) does not belong here.
 
 mod assess;
+mod clean;
 mod engine;
 mod error;
 mod feed;
@@ -17,7 +18,7 @@ mod run;
 mod terms;
 mod view;
 
-pub use engine::{Deps, Engine, Models, Options, StartRun, unheard};
+pub use engine::{Deps, Engine, FoundProvider, Models, Options, StartRun, unheard};
 pub use error::EngineError;
 pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;

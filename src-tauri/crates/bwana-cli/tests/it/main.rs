@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod canaries;
 mod common;
 mod contract;
+mod moving;
 mod owners;
 mod refusals;
 mod runs;

@@ -121,6 +121,7 @@ fn open(
         tools: Registry::new([Arc::clone(mail) as Arc<dyn Tool>]).unwrap(),
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(One(Arc::clone(model))),
+        redactor: bwana_types::redact::Redactor::new(),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended: false,

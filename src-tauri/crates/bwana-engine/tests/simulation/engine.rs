@@ -91,6 +91,7 @@ pub(crate) fn open(
         tools: world.registry(),
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(SimModels(Arc::clone(world))),
+        redactor: bwana_types::redact::Redactor::new(),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended,
