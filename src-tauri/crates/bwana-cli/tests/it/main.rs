@@ -4,6 +4,7 @@
 
 mod common;
 mod contract;
+mod models;
 mod owners;
 mod refusals;
 mod runs;
