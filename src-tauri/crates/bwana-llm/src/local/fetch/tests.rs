@@ -577,3 +577,12 @@ async fn a_download_broken_anywhere_is_whole_in_the_end() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_redirect_is_followed() {
+    let file = model(60_000);
+    let moved = Act::Status("302 Found\r\nlocation: /elsewhere/m.gguf");
+    let (server, moved_bench) = bench(&file, vec![moved, Act::Serve], true).await;
+    moved_bench.pull().await.unwrap();
+    assert_eq!(server.asked().len(), 2);
+}
