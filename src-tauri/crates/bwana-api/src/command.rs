@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, data, definitions, doctor, egress, events, export, models, providers, replay, runs,
-    secrets, tasks, tools, usage,
+    budget, data, definitions, doctor, egress, events, export, feed, models, overview, providers,
+    record, replay, runs, secrets, tasks, tools, usage, window,
 };
 
 /// What a command is called with besides its request.
@@ -137,6 +137,34 @@ macro_rules! commands {
     };
 }
 
+impl App {
+    /// Like [`App::dispatch`], for a window: a query's answer comes as `{at, value}`, with the place of the change feed
+    /// from which on everything that could change it is told. Read before the rows, so nothing falls between; what is
+    /// told twice replaces itself.
+    ///
+    /// # Errors
+    /// As [`App::dispatch`].
+    pub async fn dispatch_at(
+        &self,
+        ctx: Ctx,
+        name: &str,
+        params: Value,
+    ) -> Result<Value, ApiError> {
+        let is_query = COMMANDS
+            .iter()
+            .any(|command| command.name == name && command.needs == Needs::Reader);
+        let at = match self.maybe_store() {
+            Some(store) if is_query => Some(feed::At::from(&store.cursor()?)),
+            _ => None,
+        };
+        let value = self.dispatch(ctx, name, params).await?;
+        Ok(match at {
+            Some(at) => serde_json::json!({"at": at, "value": value}),
+            None => serde_json::json!({"value": value}),
+        })
+    }
+}
+
 fn read_params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T, ApiError> {
     // A command without parameters may be called with none.
     let params = match params {
@@ -192,12 +220,35 @@ commands! {
     RunList = "run.list" (Reader, Read) runs::ListRequest => runs::RunList, runs::list;
     /// Tells the journal of a run, and what follows.
     RunEvents = "run.events" (Reader, Read) events::EventsRequest => events::EventsEnd, events::stream;
+    /// Shows a part of a run's journal, and the text of calls on their way.
+    RunWindow = "run.window" (Reader, Read) window::WindowRequest => window::WindowShown, window::window;
+    /// Gives one entry of a run whole.
+    RunEntry = "run.entry" (Reader, Read) window::EntryRequest => record::Record, window::entry;
+    /// Gives the text of one call on its way.
+    CallPartial = "call.partial" (Reader, Read) window::CallRequest => window::CallText, window::partial;
     /// Folds a run's journal again, with no call and no effect.
     RunReplay = "run.replay" (Reader, Read) runs::RunRef => replay::ReplayReport, replay::replay;
     /// Gives a whole run as one document.
     RunExport = "run.export" (Reader, Read) runs::RunRef => export::Document, export::export;
     /// Takes an exported run in, paused.
     RunImport = "run.import" (Owner, Machine) export::ImportRequest => runs::RunShown, export::import;
+
+    /// Tells a window what changes, until it goes away.
+    ChangesWatch = "changes.watch" (Reader, Read) feed::WatchRequest => feed::WatchEnd, feed::watch;
+    /// Says that a batch was applied, so that the next one may come.
+    ChangesAck = "changes.ack" (Reader, Read) feed::AckRequest => feed::WatchEnd, feed::ack;
+    /// Changes what a window follows.
+    ChangesTune = "changes.tune" (Reader, Read) feed::TuneRequest => feed::WatchEnd, feed::tune;
+
+    /// Shows what the first screen shows.
+    HomeShow = "home.show" (Reader, Read) definitions::Nothing => overview::HomeShown, overview::home;
+    /// Shows today in numbers.
+    UsageToday = "usage.today" (Reader, Read) definitions::Nothing => overview::Today, overview::today;
+    /// Shows every agent and what it is doing.
+    AgentsPanels = "agents.panels" (Reader, Read) definitions::Nothing => overview::AgentPanels, overview::panels;
+    /// Lists workflows with their records.
+    WorkflowsLines = "workflows.lines" (Reader, Read) definitions::Nothing => overview::WorkflowLines,
+        overview::workflows;
 
     /// Lists questions to the person, newest first.
     TasksList = "tasks.list" (Reader, Read) tasks::ListRequest => tasks::TaskList, tasks::list;

@@ -16,9 +16,13 @@ pub mod doctor;
 pub mod egress;
 pub mod events;
 pub mod export;
+pub mod feed;
+pub mod hot;
 mod hub;
+pub mod link;
 mod local;
 pub mod models;
+pub mod overview;
 pub mod providers;
 mod quiet;
 mod record;
@@ -28,11 +32,13 @@ pub mod secrets;
 mod shape;
 #[cfg(unix)]
 pub mod socket;
+pub mod system;
 pub mod tasks;
 pub mod tools;
 mod unattended;
 pub mod usage;
 mod view;
+pub mod window;
 
 pub use app::{App, HostOptions, Mode};
 pub use bwana_config::{Secrets, read_secret, resolve_home};

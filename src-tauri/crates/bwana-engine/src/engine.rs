@@ -18,7 +18,7 @@ use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply, decid
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
-use crate::feed::{Feed, Standing, Watch};
+use crate::feed::{Feed, PartialText, Standing, Watch};
 use crate::gate::{Gates, ProviderStanding};
 use crate::load;
 use crate::network;
@@ -234,6 +234,21 @@ impl Engine {
     /// If there is no such run, or its journal cannot be read.
     pub fn view(&self, run: RunId) -> Result<RunView, ApiError> {
         view(&self.shared.store, run)
+    }
+
+    /// The last entry of a run that may be told; `None`: nobody works on it here, so all that is written may.
+    pub fn told(&self, run: RunId) -> Option<Seq> {
+        let live = self.live();
+        let live = live.get(&run).filter(|live| !live.task.is_finished())?;
+        Some(live.feed.told())
+    }
+
+    /// The texts of a run's calls on their way.
+    pub fn partials(&self, run: RunId) -> Vec<PartialText> {
+        self.live()
+            .get(&run)
+            .map(|live| live.feed.partials())
+            .unwrap_or_default()
     }
 
     /// The text of a call on its way, from a byte offset on, and where the next piece begins.

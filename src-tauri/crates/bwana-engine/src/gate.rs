@@ -518,6 +518,21 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::from_secs(2));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_is_longer_than_a_minute_whatever_a_provider_says() {
+        for reset in ["1000000000000000000", "1e18", "99999d", "1e999"] {
+            let gate = Arc::new(Gate::new());
+            let mut outcome = Outcome::default();
+            outcome.meta.rate = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec();
+            gate.enter().await.unwrap().tell(&Ok(outcome));
+            let began = Instant::now();
+            let _pass = gate.enter().await.unwrap();
+            assert!(began.elapsed() <= PAUSE_MAX, "{reset}");
+        }
+    }
+
     #[test]
     fn spans_are_read_as_providers_write_them() {
         #[track_caller]

@@ -18,7 +18,7 @@ mod view;
 
 pub use engine::{Deps, Engine, Models, Options, StartRun};
 pub use error::EngineError;
-pub use feed::{RunEvent, Watch};
+pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;
 pub use load::{fold, fold_run, row};
 pub use report::{RESULT_FILE, result_document};

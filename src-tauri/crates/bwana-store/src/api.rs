@@ -315,6 +315,22 @@ impl Store {
         })
     }
 
+    /// The task an entry of a run opened, if it opened one.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such run.
+    pub fn task_at(&self, run: RunId, seq: Seq) -> Result<Option<TaskId>> {
+        self.read(|db| tasks::at(db, runs::run_no(db, run)?, seq))
+    }
+
+    /// How many tasks wait for the person.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn open_tasks(&self) -> Result<u64> {
+        self.read(tasks::open_count)
+    }
+
     /// The task a person means: a whole id, or its last four or more characters.
     ///
     /// # Errors

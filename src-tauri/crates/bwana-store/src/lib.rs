@@ -42,7 +42,7 @@ pub use append::{Append, Appended, BATCH_ENTRIES_MAX, DayLimit};
 pub use artifacts::ArtifactInfo;
 pub use backup::BackupDone;
 pub use blobs::{BLOB_MAX_BYTES, INLINE_MAX_BYTES};
-pub use changes::{CHANGES_BATCH_MAX, CHANGES_KEPT, Change, Changes, Cursor, Op};
+pub use changes::{CHANGES_BATCH_MAX, CHANGES_KEPT, Change, Changes, Cursor, Op, Written};
 pub use definitions::{DefinitionInfo, DefinitionKind, Imported, NewDefinition};
 pub use error::{Result, StoreError};
 pub use home::{ARTIFACTS_DIR, BACKUPS_DIR, DATABASE_FILE, HomeWarning, LOCK_FILE};

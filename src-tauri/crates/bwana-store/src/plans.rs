@@ -53,6 +53,8 @@ fn every_list_and_search_uses_an_index() {
         tasks::TASKS_BY_STATUS,
         tasks::TASKS_OF_RUN,
         tasks::TASKS_OF_RUN_BY_STATUS,
+        tasks::TASK_AT,
+        tasks::OPEN_TASKS,
         tasks::TASK_BY_TAIL,
         artifacts::ARTIFACTS,
         definitions::DEFINITION,

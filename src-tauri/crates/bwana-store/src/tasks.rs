@@ -161,6 +161,8 @@ pub(crate) const TASKS_OF_RUN: &str =
 pub(crate) const TASKS_OF_RUN_BY_STATUS: &str = select_tasks!(
     "WHERE t.run_no = ?3 AND t.seq < ?1 AND t.status = ?4 ORDER BY t.seq DESC LIMIT ?2"
 );
+pub(crate) const TASK_AT: &str = "SELECT id FROM human_tasks WHERE run_no = ?1 AND seq = ?2";
+pub(crate) const OPEN_TASKS: &str = "SELECT count(*) FROM human_tasks WHERE status = 'open'";
 pub(crate) const TASK_BY_TAIL: &str = "SELECT id FROM human_tasks WHERE substr(id, -4) = ?1";
 
 /// The columns of a task, before its entries are read.
@@ -272,6 +274,26 @@ fn lines(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Ve
 }
 
 /// The task a person means: a whole id, or its last characters.
+/// The task an entry opened.
+pub(crate) fn at(db: &Connection, run_no: i64, seq: Seq) -> Result<Option<TaskId>> {
+    let id: Option<String> = db
+        .prepare_cached(TASK_AT)?
+        .query_row(params![run_no, int(seq)], |row| row.get(0))
+        .optional()?;
+    id.map(|id| {
+        id.parse()
+            .map_err(|_| StoreError::damaged(format!("'{id}' is not the id of a task")))
+    })
+    .transpose()
+}
+
+pub(crate) fn open_count(db: &Connection) -> Result<u64> {
+    let open = db
+        .prepare_cached(OPEN_TASKS)?
+        .query_row([], |row| row.get(0))?;
+    Ok(count(open))
+}
+
 pub(crate) fn find(db: &Connection, text: &str) -> Result<TaskId> {
     find_by_end(db, TaskId::PREFIX, text, TASK_BY_TAIL, "task")
 }
