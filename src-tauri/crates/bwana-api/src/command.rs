@@ -374,6 +374,10 @@ commands! {
     ModelsAdd = "models.add" (Reader, Machine) models::AddRequest => models::ModelShown, models::add;
     /// Deletes a model file.
     ModelsRemove = "models.remove" (Reader, Configure) models::ModelRefRequest => models::ModelShown, models::remove;
+    /// Measures how fast a model of this machine is.
+    ModelsMeasure = "models.measure" (Reader, Configure) models::ModelRefRequest => models::MeasureShown, models::measure;
+    /// Turns texts into vectors with a model of this machine.
+    ModelsEmbed = "models.embed" (Reader, Configure) models::EmbedRequest => models::EmbedShown, models::embed;
     /// Sets the model for everything that names none.
     ModelsDefault = "models.default" (Owner, Configure) models::DefaultRequest => models::DefaultShown,
         models::set_default;

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use bwana_config::{SETTINGS_FILE, load};
+use bwana_config::{LOCAL_PROVIDER, SETTINGS_FILE, load};
+use bwana_llm::local::machine::{Machine, recommend};
+use bwana_llm::local::speed::{self, Speed};
 use bwana_store::Health;
 use bwana_types::error::ApiError;
 use schemars::JsonSchema;
@@ -230,14 +232,72 @@ async fn definitions(app: &App) -> Result<Vec<Finding>, ApiError> {
     Ok(found)
 }
 
+/// Whether built-in models can run here, and which fits. `needed`: something depends on it.
+fn machine(machine: &Machine, best: Option<&str>, needed: bool) -> Finding {
+    if let Err(error) = crate::local::can_run(machine) {
+        let status = if needed {
+            FindingStatus::Broken
+        } else {
+            FindingStatus::Note
+        };
+        return Finding::of_error("machine", status, &error);
+    }
+    let gigabytes = |bytes: Option<u64>, gigabyte: u64| {
+        bytes.map_or_else(
+            || String::from("unknown"),
+            |bytes| {
+                format!(
+                    "{}.{} GB",
+                    bytes / gigabyte,
+                    bytes % gigabyte * 10 / gigabyte
+                )
+            },
+        )
+    };
+    let fitting = best.map_or_else(String::new, |best| {
+        format!("; best built-in model here: {best}")
+    });
+    let message = format!(
+        "{} of memory, {} free on the disk of the models, the processor can run them{fitting}",
+        // Memory is sold in powers of two, disks are not.
+        gigabytes(machine.memory_bytes, 1 << 30),
+        gigabytes(machine.free_disk_bytes, 1_000_000_000)
+    );
+    Finding::new("machine", FindingStatus::Ok, message)
+}
+
+/// What was measured of the model that is used.
+fn measured(speed: &Speed) -> Option<Finding> {
+    let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate} tokens/s"));
+    let words: Vec<String> = [
+        ("reads", rate(speed.prompt_tokens_per_s)),
+        ("writes", rate(speed.generation_tokens_per_s)),
+    ]
+    .into_iter()
+    .filter_map(|(verb, rate)| Some(format!("{verb} {}", rate?)))
+    .collect();
+    let message = format!("the model {} (last calls)", words.join(" and "));
+    (!words.is_empty()).then(|| Finding::new("speed", FindingStatus::Ok, message))
+}
+
 fn models(app: &App) -> Vec<Finding> {
     let local = app.hub().local();
     let installed = local.installed();
     let mut found = Vec::new();
-    match app.hub().resolve("default") {
+    let here = local.machine();
+    let best = recommend(local.catalogue(), &here).map(|entry| entry.id.as_str());
+    let default = app.hub().resolve("default");
+    let needed = default
+        .as_ref()
+        .is_ok_and(|model| model.provider == LOCAL_PROVIDER);
+    found.push(machine(&here, best, needed));
+    match default {
         Ok(model) => {
             let name = format!("{}/{}", model.provider, model.model);
             found.push(Finding::new("model", FindingStatus::Ok, name));
+            let speeds = speed::read(local.folder());
+            let own = speeds.get(&model.model).filter(|_| needed);
+            found.extend(own.and_then(measured));
             if local.is_starter(&model) {
                 found.push(
                     Finding::new(
@@ -276,4 +336,48 @@ fn private_hosts(app: &App) -> Option<Finding> {
         )
         .hint("Close one with `bwana egress forbid HOST:PORT`.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_that_cannot_run_models_is_broken_only_where_one_is_used() {
+        let old = Machine {
+            missing_features: vec!["AVX2".into(), "F16C".into()],
+            ..Machine::default()
+        };
+        for (needed, status) in [(true, FindingStatus::Broken), (false, FindingStatus::Note)] {
+            let finding = machine(&old, None, needed);
+            assert_eq!(finding.status, status);
+            assert!(
+                finding.message.ends_with("it lacks AVX2, F16C"),
+                "{finding:?}"
+            );
+            assert!(finding.hint.contains("bwana providers add"), "{finding:?}");
+        }
+        let new = Machine {
+            memory_bytes: Some(8 << 30),
+            ..Machine::default()
+        };
+        let finding = machine(&new, Some("qwen"), true);
+        assert_eq!(finding.status, FindingStatus::Ok);
+        assert!(finding.message.contains("8.0 GB of memory"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_speed_is_said_once_it_was_measured() {
+        assert_eq!(measured(&Speed::default()), None);
+        let speed = Speed {
+            prompt_tokens_per_s: Some(250.0),
+            generation_tokens_per_s: Some(12.5),
+            calls: 3,
+        };
+        let finding = measured(&speed).unwrap();
+        assert_eq!(
+            finding.message,
+            "the model reads 250 tokens/s and writes 12.5 tokens/s (last calls)"
+        );
+    }
 }

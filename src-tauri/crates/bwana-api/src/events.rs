@@ -73,9 +73,18 @@ pub enum Event {
     Reset { at: At },
     /// How far something is; `total` is `None` while nobody knows.
     Progress {
+        /// Id of a model, or the file it comes from.
         what: String,
+        /// `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// Bytes.
         done: u64,
         total: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_per_s: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds_left: Option<u64>,
     },
 }
 

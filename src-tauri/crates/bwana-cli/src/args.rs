@@ -110,6 +110,7 @@ A key stays in the environment, and only the name of its variable is kept (--key
   bwana models pull                 the small starter model
   bwana models pull qwen3-1.7b
   bwana models add ~/Downloads/model.gguf
+  bwana models measure qwen3-1.7b
   bwana models default groq/llama-3.3-70b-versatile"
     )]
     Models(Models),
@@ -528,6 +529,8 @@ pub(crate) enum Secrets {
 pub(crate) enum Models {
     /// Models on this machine, and those that can be fetched
     List,
+    /// Everything about one model
+    Show { id: String },
     /// Fetch a model; without an id the starter model
     Pull {
         id: Option<String>,
@@ -537,8 +540,16 @@ pub(crate) enum Models {
     },
     /// Take a model file (.gguf) in
     Add { file: PathBuf },
-    /// Delete a model file
+    /// Delete a model file, or what a broken download left of it
     Remove { id: String },
+    /// Measure how fast a model is on this machine
+    Measure { id: String },
+    /// Turn texts into vectors with a model; --json prints them
+    Embed {
+        id: String,
+        #[arg(required = true)]
+        texts: Vec<String>,
+    },
     /// The model for everything that names none; without one, choose by itself again
     Default { model: Option<String> },
 }

@@ -9,6 +9,7 @@ mod door;
 mod follow;
 mod host;
 mod lists;
+mod models;
 mod out;
 mod owner;
 mod plan;
@@ -93,6 +94,7 @@ async fn command(host: &HostOptions, args: &Args, out: &Out) -> Result<Ends, Api
         Cli::Restore { folder } => data::restore(host, out, folder),
         Cli::Verify { rebuild } => data::verify(host, out, *rebuild).await,
         Cli::Secrets(secrets) => secrets::command(host, out, secrets).await,
+        Cli::Models(models) => models::command(host, out, models).await,
         other => simple::command(host, out, other).await,
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::fetch::Use;
 use super::frame::{
     self, FrameError, FrameReader, FromWorker, Load, Loaded, PROTOCOL_VERSION, ToWorker,
 };
@@ -47,6 +48,8 @@ pub(super) struct Worker {
     loaded: Loaded,
     next_id: u64,
     pub(super) last_used: Instant,
+    /// Keeps the file from being deleted.
+    held: Option<Use>,
 }
 
 /// Why a call failed, and whether the worker can be spoken to after it.
@@ -157,7 +160,13 @@ impl Worker {
             loaded: Loaded::default(),
             next_id: 1,
             last_used: Instant::now(),
+            held: None,
         })
+    }
+
+    /// Keeps this until the worker is gone.
+    pub(super) fn hold(&mut self, held: Option<Use>) {
+        self.held = held;
     }
 
     pub(super) fn loaded(&self) -> &Loaded {
