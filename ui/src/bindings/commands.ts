@@ -5,6 +5,7 @@ import type {
   AgentPanels,
   AgentShown,
   AnswerRequest,
+  ApproveRequest,
   AskRequest,
   BackupReport,
   BackupRequest,
@@ -23,23 +24,33 @@ import type {
   Document,
   Draft,
   DraftPlace,
+  EmbedRequest,
+  EmbedShown,
   EntryRequest,
   EventsEnd,
   EventsRequest,
   ExportedText,
   FileText,
   ForkRequest,
+  GrantList,
+  GrantRef,
+  GrantShown,
+  GrantsRequest,
   HomeShown,
   HostList,
   HostRequest,
   ImportReport,
   JournalRecord,
+  MeasureShown,
   ModelList,
   ModelRefRequest,
   ModelShown,
   ModelsAddRequest,
   NameRef,
   Nothing,
+  PassphraseRequest,
+  Plan,
+  PlanRequest,
   PresetList,
   ProviderList,
   ProviderShown,
@@ -56,11 +67,13 @@ import type {
   RunListRequest,
   RunRef,
   RunShown,
+  SayRequest,
   SchemaList,
   SecretsShown,
   SettingShown,
   SettingsSetRequest,
   SettingsShown,
+  StartPlanRequest,
   StartRequest,
   Started,
   TaskList,
@@ -134,6 +147,30 @@ export interface Commands {
   'run.cancel': {
     request: RunRef;
     response: RunShown;
+    streams: false;
+    reads: false;
+    permission: 'work';
+  };
+  /** Says something to a run at work; it is heard once, when its time has come. */
+  'run.say': {
+    request: SayRequest;
+    response: RunShown;
+    streams: false;
+    reads: false;
+    permission: 'work';
+  };
+  /** Says what a wish would start: who works, what will ask, what it may cost. Calls nothing. */
+  'plan.preview': {
+    request: PlanRequest;
+    response: Plan;
+    streams: false;
+    reads: true;
+    permission: 'read';
+  };
+  /** Starts exactly what the preview of the same wish says. */
+  'run.start_plan': {
+    request: StartPlanRequest;
+    response: Started;
     streams: false;
     reads: false;
     permission: 'work';
@@ -292,7 +329,7 @@ export interface Commands {
   };
   /** Says yes to exactly what was asked. */
   'tasks.approve': {
-    request: TaskRef;
+    request: ApproveRequest;
     response: TaskShown;
     streams: false;
     reads: false;
@@ -321,6 +358,30 @@ export interface Commands {
     streams: false;
     reads: false;
     permission: 'decide';
+  };
+  /** Lists what people allowed and forbade beyond one call, newest first. */
+  'grants.list': {
+    request: GrantsRequest;
+    response: GrantList;
+    streams: false;
+    reads: true;
+    permission: 'read';
+  };
+  /** Takes back what was allowed or forbidden. */
+  'grants.revoke': {
+    request: GrantRef;
+    response: GrantShown;
+    streams: false;
+    reads: false;
+    permission: 'configure';
+  };
+  /** Takes back what the answer to a question allowed or forbade. */
+  'grants.undo': {
+    request: TaskRef;
+    response: GrantShown;
+    streams: false;
+    reads: false;
+    permission: 'configure';
   };
   /** Lists workflows. */
   'workflows.list': {
@@ -498,6 +559,14 @@ export interface Commands {
     reads: false;
     permission: 'configure';
   };
+  /** Changes the passphrase of the vault. */
+  'secrets.passphrase': {
+    request: PassphraseRequest;
+    response: SecretsShown;
+    streams: false;
+    reads: false;
+    permission: 'configure';
+  };
   /** Lists models of this machine and of the providers' settings. */
   'models.list': {
     request: Nothing;
@@ -526,6 +595,22 @@ export interface Commands {
   'models.remove': {
     request: ModelRefRequest;
     response: ModelShown;
+    streams: false;
+    reads: true;
+    permission: 'configure';
+  };
+  /** Measures how fast a model of this machine is. */
+  'models.measure': {
+    request: ModelRefRequest;
+    response: MeasureShown;
+    streams: false;
+    reads: true;
+    permission: 'configure';
+  };
+  /** Turns texts into vectors with a model of this machine. */
+  'models.embed': {
+    request: EmbedRequest;
+    response: EmbedShown;
     streams: false;
     reads: true;
     permission: 'configure';
