@@ -1,6 +1,6 @@
 // What the interface needs from whatever holds it: requests, streams, and the few things only a host can do. Two hosts
 // implement it (desktop.ts, web.ts); nobody else knows which one is there.
-import type { Caller, Place, WireError } from '../bindings/types';
+import type { Caller, Place, WireError } from '../bindings/wire';
 
 export interface Answer<T> {
   value: T;
