@@ -11,4 +11,6 @@ export interface ScreenProps {
 
 type Loader = () => Promise<{ default: Component<ScreenProps> }>;
 
-export const SCREENS: Partial<Record<Route['name'], Loader>> = {};
+export const SCREENS: Partial<Record<Route['name'], Loader>> = {
+  agents: () => import('../features/agents/Screen.svelte'),
+};
