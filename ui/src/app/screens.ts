@@ -13,4 +13,5 @@ type Loader = () => Promise<{ default: Component<ScreenProps> }>;
 
 export const SCREENS: Partial<Record<Route['name'], Loader>> = {
   agents: () => import('../features/agents/Screen.svelte'),
+  settings: () => import('../features/settings/Screen.svelte'),
 };
