@@ -13,5 +13,6 @@ type Loader = () => Promise<{ default: Component<ScreenProps> }>;
 
 export const SCREENS: Partial<Record<Route['name'], Loader>> = {
   agents: () => import('../features/agents/Screen.svelte'),
+  connections: () => import('../features/connections/Screen.svelte'),
   settings: () => import('../features/settings/Screen.svelte'),
 };
