@@ -125,12 +125,13 @@ async fn has_host() -> bool {
 /// How things stand. A database that cannot be read just now changes nothing that is shown.
 async fn look(handle: &AppHandle, words: &Words) -> Shown {
     let shell = shell(handle);
-    let runs = shell.call::<RunList>(runs::ListRequest {
-        limit: RUNS_LOOKED_AT,
-        ..runs::ListRequest::default()
-    }).await;
-    let tasks =
-        shell.call::<TasksList>(tasks::ListRequest::default()).await;
+    let runs = shell
+        .call::<RunList>(runs::ListRequest {
+            limit: RUNS_LOOKED_AT,
+            ..runs::ListRequest::default()
+        })
+        .await;
+    let tasks = shell.call::<TasksList>(tasks::ListRequest::default()).await;
     let live: Vec<RunLine> = runs
         .map(|list| list.runs)
         .unwrap_or_default()
