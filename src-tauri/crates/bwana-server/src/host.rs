@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use bwana_api::{App, Caller};
 use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::secret::Secret;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -106,6 +107,19 @@ impl WebHost {
     pub fn new_link(&self) -> Result<String, ApiError> {
         let code = self.keys.new_code(Instant::now())?;
         Ok(format!("http://{}/#c={}", self.address, code.expose()))
+    }
+
+    /// The token of this process, without a link: for hosts of tests, which have no person to open one.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes.
+    pub fn issue_token(&self) -> Result<Secret, ApiError> {
+        let now = Instant::now();
+        let code = self.keys.new_code(now)?;
+        self.keys.exchange(code.expose(), now).map_err(|_| {
+            let message = "too many wrong codes were tried within a minute";
+            ApiError::new(ErrorCode::SessionRefused, message)
+        })
     }
 
     /// Connections that are open now.
