@@ -143,13 +143,10 @@ pub(crate) async fn check_place(
 
 fn refuse_place(gate: &Gate, request: &Request) -> Option<Response> {
     let Some(host) = gate.host(request) else {
-        let mut refused = refuse::usage(
+        return Some(refuse::and_close(refuse::usage(
             StatusCode::MISDIRECTED_REQUEST,
             "this host is called 127.0.0.1, localhost or [::1], with its port",
-        );
-        let close = HeaderValue::from_static("close");
-        refused.headers_mut().insert(header::CONNECTION, close);
-        return Some(refused);
+        )));
     };
     let origins = request.headers().get_all(header::ORIGIN).iter().count();
     let ours = format!("http://{host}");
@@ -158,10 +155,10 @@ fn refuse_place(gate: &Gate, request: &Request) -> Option<Response> {
     if is_ours || (origins == 0 && !is_needed) {
         return None;
     }
-    Some(refuse::usage(
+    Some(refuse::and_close(refuse::usage(
         StatusCode::FORBIDDEN,
         "only pages of this host may ask here",
-    ))
+    )))
 }
 
 /// In front of every route that does something.

@@ -1,7 +1,7 @@
 //! How the host says no over HTTP: a status, and the same error object that commands answer with.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bwana_types::error::{ApiError, ErrorCode};
 use serde_json::json;
@@ -29,7 +29,17 @@ pub(crate) fn session(refused: Refused) -> Response {
             "too many wrong tries within a minute",
         ),
     };
-    error(status, &ApiError::new(ErrorCode::SessionRefused, message))
+    and_close(error(
+        status,
+        &ApiError::new(ErrorCode::SessionRefused, message),
+    ))
+}
+
+/// Whoever does not belong here gives the place back at once.
+pub(crate) fn and_close(mut refused: Response) -> Response {
+    let close = HeaderValue::from_static("close");
+    refused.headers_mut().insert(header::CONNECTION, close);
+    refused
 }
 
 /// The status of a command's own error.

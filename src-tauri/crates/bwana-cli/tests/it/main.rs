@@ -4,6 +4,7 @@
 
 mod common;
 mod contract;
+mod gateway;
 mod owners;
 mod refusals;
 mod runs;
