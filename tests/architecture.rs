@@ -64,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bwana-testkit",
         ],
     ),
+    ("bwana-bindings", &["bwana-types", "bwana-api"]),
     ("xtask", &[]),
 ];
 

@@ -1,5 +1,35 @@
-//! The desktop shell: windows, tray, deep links and shortcuts, and nothing that a person could not also do with `bwana`.
-//! There is no window in this version yet, and this program says so instead of pretending.
+//! The desktop shell: windows, tray, links and shortcuts around the one command table. It translates between the window
+//! system and `bwana-api` and decides nothing; whatever it can do, a person could also do with `bwana`.
+//! Built without the feature `desktop` it has no window, and says so.
+
+#![cfg_attr(all(windows, feature = "desktop"), windows_subsystem = "windows")]
+
+#[cfg(feature = "desktop")]
+mod calls;
+#[cfg(feature = "desktop")]
+mod desktop;
+#[cfg(feature = "desktop")]
+mod life;
+#[cfg(feature = "desktop")]
+mod links;
+#[cfg(feature = "desktop")]
+mod notices;
+#[cfg(feature = "desktop")]
+mod own;
+#[cfg(feature = "desktop")]
+mod prefs;
+#[cfg(feature = "desktop")]
+mod rpc;
+#[cfg(feature = "desktop")]
+mod shell;
+#[cfg(feature = "desktop")]
+mod start;
+#[cfg(feature = "desktop")]
+mod tray;
+#[cfg(feature = "desktop")]
+mod windows;
+#[cfg(feature = "desktop")]
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,8 +38,18 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let words = "This build of Bwana Desktop has no window; use `bwana`, which does the same work in the terminal.";
-    // Nobody to tell is no reason to end otherwise.
+    #[cfg(feature = "desktop")]
+    return desktop::run();
+    #[cfg(not(feature = "desktop"))]
+    {
+        say(
+            "This build of Bwana Desktop has no window; use `bwana`, which does the same work in the terminal.",
+        );
+        ExitCode::from(EXIT_USAGE)
+    }
+}
+
+/// To whoever started the program. Nobody to tell is no reason to end otherwise.
+fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
-    ExitCode::from(EXIT_USAGE)
 }

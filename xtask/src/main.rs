@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use xtask::{HELP, bench, icons, say, start, test, tidy};
+use xtask::{HELP, bench, bindings, icons, say, start, test, tidy};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +26,8 @@ fn run(args: &[String]) -> anyhow::Result<ExitCode> {
         ("test", [full]) if full == "--full" => test::run(test::Extent::Full),
         ("tidy", []) => run_tidy(),
         ("bench", names) => bench::run(names),
+        ("bindings", []) => bindings::run(bindings::Wish::Write),
+        ("bindings", [check]) if check == "--check" => bindings::run(bindings::Wish::Check),
         ("icons", []) => {
             icons::write(&xtask::root().join("icons")).context("cannot draw the icons")?;
             Ok(ExitCode::SUCCESS)

@@ -53,6 +53,20 @@ const PIP: Need = Need {
     present: || python().is_some(),
 };
 
+/// A real keyring for the tests that keep secrets in one. Other systems have theirs.
+const TEST: &[Need] = &[
+    Need {
+        what: "a D-Bus session",
+        debian: "dbus",
+        present: || runs("dbus-run-session", &["--version"]) || !cfg!(target_os = "linux"),
+    },
+    Need {
+        what: "GNOME Keyring",
+        debian: "gnome-keyring",
+        present: || runs("gnome-keyring-daemon", &["--version"]) || !cfg!(target_os = "linux"),
+    },
+];
+
 /// Whether pip is needed too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetching {
@@ -74,24 +88,55 @@ pub enum Outcome {
 /// If apt was tried and failed.
 pub fn ensure(fetching: Fetching) -> anyhow::Result<Outcome> {
     let pip = (fetching == Fetching::ByPip).then_some(&PIP);
-    let missing: Vec<&Need> = BUILD
-        .iter()
-        .chain(pip)
-        .filter(|need| !(need.present)())
-        .collect();
+    let missing = missing(BUILD.iter().chain(pip));
     if missing.is_empty() {
         return Ok(Outcome::Ready);
     }
-    let names: Vec<_> = missing.iter().map(|need| need.what).collect();
-    say::line(&format!("  missing: {}", names.join(", ")));
-    let packages: Vec<_> = missing.iter().map(|need| need.debian).collect();
-    if let Some(words) = by_hand(&packages) {
+    if let Some(words) = by_hand(&missing) {
         say::problem(&words);
         return Ok(Outcome::Missing);
     }
-    apt(&packages)?;
-    match missing.iter().find(|need| !(need.present)()) {
-        None => Ok(Outcome::Ready),
+    install(&missing)?;
+    Ok(Outcome::Ready)
+}
+
+/// The same, and what tests need to meet the real thing. Where that cannot be had they say what they skip.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_for_tests(fetching: Fetching) -> anyhow::Result<Outcome> {
+    if ensure(fetching)? == Outcome::Missing {
+        return Ok(Outcome::Missing);
+    }
+    let missing = missing(TEST.iter());
+    if missing.is_empty() {
+        return Ok(Outcome::Ready);
+    }
+    match by_hand(&missing) {
+        Some(_) => say::line("  going on without: the tests of the real keyring are skipped"),
+        None => install(&missing)?,
+    }
+    Ok(Outcome::Ready)
+}
+
+/// What is not here of what is needed, said once.
+fn missing<'a>(needs: impl Iterator<Item = &'a Need>) -> Vec<&'a Need> {
+    let missing: Vec<&Need> = needs.filter(|need| !(need.present)()).collect();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.iter().map(|need| need.what).collect();
+        say::line(&format!("  missing: {}", names.join(", ")));
+    }
+    missing
+}
+
+fn packages(needs: &[&Need]) -> Vec<&'static str> {
+    needs.iter().map(|need| need.debian).collect()
+}
+
+fn install(needs: &[&Need]) -> anyhow::Result<()> {
+    apt(&packages(needs))?;
+    match needs.iter().find(|need| !(need.present)()) {
+        None => Ok(()),
         Some(need) => {
             let Need { what, debian, .. } = need;
             bail!("apt installed {debian}, but {what} is still not found; is its folder on PATH?")
@@ -100,7 +145,8 @@ pub fn ensure(fetching: Fetching) -> anyhow::Result<Outcome> {
 }
 
 /// What to say where we cannot install; `None` where we can.
-fn by_hand(debian: &[&str]) -> Option<String> {
+fn by_hand(needs: &[&Need]) -> Option<String> {
+    let debian = packages(needs);
     let is_debian = runs("apt-get", &["--version"]);
     if is_debian && (is_root() || can_sudo()) {
         return None;

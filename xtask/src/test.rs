@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::need::{self, Fetching, Outcome};
-use crate::wheel::{LLAMA_SERVER, NEXTEST, STARTER_MODEL, Wheel};
+use crate::wheel::{DAS_SERVER, LLAMA_SERVER, NEXTEST, STARTER_MODEL, Wheel};
 use crate::{cargo, say};
 
 /// How much is run.
@@ -28,6 +28,8 @@ pub const FULL: &str = "BWANA_FULL";
 pub const TEST_MODEL: &str = "BWANA_TEST_MODEL";
 /// Says to tests where the program of a real OpenAI-speaking server is.
 pub const TEST_LLAMA_SERVER: &str = "BWANA_TEST_LLAMA_SERVER";
+/// Says to tests where the program of a second one is, of another house.
+pub const TEST_DAS_SERVER: &str = "BWANA_TEST_DAS_SERVER";
 
 /// Runs it all.
 ///
@@ -36,7 +38,7 @@ pub const TEST_LLAMA_SERVER: &str = "BWANA_TEST_LLAMA_SERVER";
 pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     let mut phases = Phases::default();
     let has_nextest = need::runs("cargo-nextest", &["nextest", "--version"]);
-    let outcome = phases.time("system packages", || need::ensure(Fetching::ByPip))?;
+    let outcome = phases.time("system packages", || need::ensure_for_tests(Fetching::ByPip))?;
     if outcome == Outcome::Missing {
         return Ok(ExitCode::from(2));
     }
@@ -153,6 +155,7 @@ struct Fetched {
     runner: Result<OsString, String>,
     model: Result<PathBuf, String>,
     server: Result<PathBuf, String>,
+    second_server: Result<PathBuf, String>,
 }
 
 impl Fetched {
@@ -168,6 +171,7 @@ impl Fetched {
             },
             model: given(TEST_MODEL).map_or_else(|| get(&STARTER_MODEL), Ok),
             server: given(TEST_LLAMA_SERVER).map_or_else(|| get(&LLAMA_SERVER), Ok),
+            second_server: given(TEST_DAS_SERVER).map_or_else(|| get(&DAS_SERVER), Ok),
         }
     }
 
@@ -180,7 +184,10 @@ impl Fetched {
             say("every test that needs real inference", why);
         }
         if let Err(why) = &self.server {
-            say("every test against a real model server", why);
+            say("every test against a real llama.cpp server", why);
+        }
+        if let Err(why) = &self.second_server {
+            say("every test against a second real model server", why);
         }
     }
 
@@ -203,7 +210,11 @@ impl Fetched {
         if extent == Extent::Full {
             command.env(FULL, "1");
         }
-        for (name, path) in [(TEST_MODEL, &self.model), (TEST_LLAMA_SERVER, &self.server)] {
+        for (name, path) in [
+            (TEST_MODEL, &self.model),
+            (TEST_LLAMA_SERVER, &self.server),
+            (TEST_DAS_SERVER, &self.second_server),
+        ] {
             match path {
                 Ok(path) => command.env(name, path),
                 Err(_) => command.env_remove(name),

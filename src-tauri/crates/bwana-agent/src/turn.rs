@@ -32,6 +32,16 @@ pub enum Item {
     Reply(Reply),
     /// A word of the engine to the agent.
     Note(Arc<str>),
+    /// What a person said to the run.
+    Person(Words),
+}
+
+/// What a person said, where it entered a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// `seq` of the entry that says it.
+    pub seq: Seq,
+    pub text: Arc<str>,
 }
 
 /// A finished model call of the turn.
@@ -52,12 +62,14 @@ pub struct Reply {
 pub struct Slot {
     pub id: Arc<str>,
     pub tool: Arc<str>,
-    /// As the model wrote it.
+    /// As the model wrote it, or as a person changed it.
     pub args: Arc<str>,
     /// `None` for a tool nobody knows.
     pub effect: Option<EffectClass>,
     /// What a person's approval is bound to, if one was asked for: checked again when the call is made.
     pub approved: Option<Arc<str>>,
+    /// The arguments as the model wrote them, if a person approved others in their place.
+    pub edited: Option<Arc<str>>,
     pub state: SlotState,
 }
 
@@ -181,7 +193,7 @@ impl Turn {
     pub fn replies(&self) -> impl DoubleEndedIterator<Item = &Reply> {
         self.items.iter().filter_map(|item| match item {
             Item::Reply(reply) => Some(reply),
-            Item::Note(_) => None,
+            Item::Note(_) | Item::Person(_) => None,
         })
     }
 
@@ -199,7 +211,7 @@ impl Turn {
     pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         self.items.iter_mut().flat_map(|item| match item {
             Item::Reply(reply) => reply.slots.iter_mut(),
-            Item::Note(_) => [].iter_mut(),
+            Item::Note(_) | Item::Person(_) => [].iter_mut(),
         })
     }
 }
@@ -288,6 +300,7 @@ mod tests {
             args: "{}".into(),
             effect: Some(effect),
             approved: None,
+            edited: None,
             state,
         }
     }

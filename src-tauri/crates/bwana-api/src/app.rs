@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bwana_config::{Secrets, Settings, SettingsFile};
+use bwana_config::{KeyPlace, Secrets, Settings, SettingsFile};
 use bwana_engine::{Deps, Engine, Options};
 use bwana_store::{ARTIFACTS_DIR, RunFilter, Store, StoreError};
 use bwana_tools::{Egress, EgressSettings, Registry, builtin};
+use bwana_types::entry::Seq;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::time::Clock;
@@ -18,8 +19,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::book::{self, Book};
 use crate::caller::Caller;
+use crate::feed::Watches;
 use crate::hub::Hub;
+use crate::overview::Costs;
 use crate::quiet;
+use crate::window::CallText;
 
 /// Who pauses the runs of a restored backup.
 const RESTORED: &str = "restored backup";
@@ -65,6 +69,12 @@ struct Inner {
     engine: Option<Engine>,
     /// Imports one after the other.
     importing: Mutex<()>,
+    /// Starts with a client's key one after the other.
+    starting: Mutex<()>,
+    /// Windows that are told what changes.
+    watches: Watches,
+    /// What agents cost, counted once a run.
+    costs: Costs,
     /// Work of ours that must end before the store closes.
     tracker: TaskTracker,
 }
@@ -79,6 +89,7 @@ impl App {
         if let Some(place) = settings.current().secrets.place {
             host.secrets.choose(place);
         }
+        learn_keys(&host.secrets, &settings.current());
         let store = match mode {
             Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
                 Ok(store) => Some(store),
@@ -109,6 +120,9 @@ impl App {
                 hub,
                 engine,
                 importing: Mutex::new(()),
+                starting: Mutex::new(()),
+                watches: Watches::default(),
+                costs: Costs::default(),
                 tracker: TaskTracker::new(),
             }),
         };
@@ -166,6 +180,14 @@ impl App {
     pub fn live_runs(&self) -> Vec<RunId> {
         let engine = self.inner.engine.as_ref();
         engine.map(Engine::live_runs).unwrap_or_default()
+    }
+
+    /// Changes whenever something was written: a reason to look again.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn changed(&self) -> Result<tokio::sync::watch::Receiver<u64>, ApiError> {
+        Ok(self.owner()?.watch()?)
     }
 
     /// The settings as they are now.
@@ -262,6 +284,46 @@ impl App {
         Ok(())
     }
 
+    /// Held while a start with a client's key is looked up and made.
+    pub(crate) async fn starting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.starting.lock().await
+    }
+
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.inner.watches
+    }
+
+    pub(crate) fn costs(&self) -> &Costs {
+        &self.inner.costs
+    }
+
+    /// The last entry of a run that may be told; `None`: all of them, because nobody works on it here.
+    pub(crate) fn told(&self, run: RunId) -> Option<Seq> {
+        self.inner.engine.as_ref()?.told(run)
+    }
+
+    /// Providers that are left alone after failures, or cannot be reached.
+    pub(crate) fn troubled_providers(&self) -> Vec<String> {
+        let engine = self.inner.engine.as_ref();
+        let standings = engine.map(Engine::providers).unwrap_or_default();
+        standings
+            .into_iter()
+            .filter(|standing| standing.left_alone_ms.is_some())
+            .map(|standing| standing.provider)
+            .collect()
+    }
+
+    /// The text of a run's calls on their way.
+    pub(crate) fn texts(&self, run: RunId) -> Vec<CallText> {
+        let engine = self.inner.engine.as_ref();
+        engine
+            .map(|engine| engine.partials(run))
+            .unwrap_or_default()
+            .into_iter()
+            .map(CallText::from)
+            .collect()
+    }
+
     /// The agents and workflows there are; changed files of the data folder are taken over first.
     pub(crate) async fn book(&self) -> Result<Book, ApiError> {
         let _one = self.inner.importing.lock().await;
@@ -321,6 +383,17 @@ impl App {
     }
 }
 
+/// Keys in the environment are made known before anything is printed, also those of providers that nobody calls: another
+/// one may repeat them. Keys kept elsewhere become known when they are read, which may need a person.
+fn learn_keys(secrets: &Secrets, settings: &Settings) {
+    for key in settings.providers.iter().filter_map(|one| one.key.as_ref()) {
+        if let KeyPlace::Env(_) = key.place() {
+            // One that is missing is told when it is needed.
+            let _ = secrets.get(key);
+        }
+    }
+}
+
 /// The folder of all runs' artifact folders.
 pub(crate) fn artifacts_folder(home: &Path) -> PathBuf {
     home.join(ARTIFACTS_DIR)
@@ -367,6 +440,7 @@ fn engine(
         tools,
         egress: egress_of(settings)?,
         models,
+        redactor: host.secrets.redactor().clone(),
         options: Options {
             artifacts: artifacts_folder(&host.home),
             unattended: host.unattended,

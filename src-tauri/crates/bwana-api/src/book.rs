@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// The source of definitions that come with the program.
 pub(crate) const BUILTIN: &str = "builtin";
 /// Folders of the data folder whose files are imported, agents first: workflows name them.
-const FOLDERS: [&str; 2] = ["agents", "workflows"];
+pub(crate) const FOLDERS: [&str; 2] = ["agents", "workflows"];
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// Files of one folder that are looked at.
 const FILES_MAX: usize = 1_000;

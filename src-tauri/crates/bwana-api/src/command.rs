@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, data, definitions, doctor, egress, events, export, models, providers, replay, runs,
-    secrets, tasks, tools, usage,
+    budget, data, definitions, doctor, drafts, egress, events, export, feed, grants, models,
+    overview, plan, providers, record, replay, runs, say, secrets, settings, tasks, tools, usage,
+    window,
 };
 
 /// What a command is called with besides its request.
@@ -71,6 +72,29 @@ pub struct CommandInfo {
     pub permission: Permission,
     pub request: fn() -> Schema,
     pub response: fn() -> Schema,
+    /// The same two, for one document about many commands: the first generator collects the shapes of requests, the
+    /// second those of answers, which have their defaults filled in.
+    pub shapes: fn(&mut SchemaGenerator, &mut SchemaGenerator) -> (Schema, Schema),
+}
+
+/// Commands that tell what happens before they answer.
+const STREAMING: &[&str] = &["run.events", "models.pull", "changes.watch"];
+
+impl CommandInfo {
+    /// Whether it tells something before it answers.
+    pub fn streams(&self) -> bool {
+        STREAMING.contains(&self.name)
+    }
+}
+
+fn shapes_of<Request: JsonSchema, Response: JsonSchema>(
+    requests: &mut SchemaGenerator,
+    answers: &mut SchemaGenerator,
+) -> (Schema, Schema) {
+    (
+        requests.subschema_for::<Request>(),
+        answers.subschema_for::<Response>(),
+    )
 }
 
 fn schema_of<T: JsonSchema>() -> Schema {
@@ -111,6 +135,7 @@ macro_rules! commands {
                 permission: Permission::$permission,
                 request: schema_of::<$request>,
                 response: schema_of::<$response>,
+                shapes: shapes_of::<$request, $response>,
             },
         )+];
 
@@ -135,6 +160,34 @@ macro_rules! commands {
             }
         }
     };
+}
+
+impl App {
+    /// Like [`App::dispatch`], for a window: a query's answer comes as `{at, value}`, with the place of the change feed
+    /// from which on everything that could change it is told. Read before the rows, so nothing falls between; what is
+    /// told twice replaces itself.
+    ///
+    /// # Errors
+    /// As [`App::dispatch`].
+    pub async fn dispatch_at(
+        &self,
+        ctx: Ctx,
+        name: &str,
+        params: Value,
+    ) -> Result<Value, ApiError> {
+        let is_query = COMMANDS
+            .iter()
+            .any(|command| command.name == name && command.needs == Needs::Reader);
+        let at = match self.maybe_store() {
+            Some(store) if is_query => Some(feed::At::from(&store.cursor()?)),
+            _ => None,
+        };
+        let value = self.dispatch(ctx, name, params).await?;
+        Ok(match at {
+            Some(at) => serde_json::json!({"at": at, "value": value}),
+            None => serde_json::json!({"value": value}),
+        })
+    }
 }
 
 fn read_params<T: DeserializeOwned>(name: &str, params: Value) -> Result<T, ApiError> {
@@ -184,6 +237,12 @@ commands! {
     RunPause = "run.pause" (Owner, Work) runs::RunRef => runs::RunShown, runs::pause;
     /// Ends a run; what is in flight gets two seconds.
     RunCancel = "run.cancel" (Owner, Work) runs::RunRef => runs::RunShown, runs::cancel;
+    /// Says something to a run at work; it is heard once, when its time has come.
+    RunSay = "run.say" (Owner, Work) say::SayRequest => runs::RunShown, say::say;
+    /// Says what a wish would start: who works, what will ask, what it may cost. Calls nothing.
+    PlanPreview = "plan.preview" (Reader, Read) plan::PlanRequest => plan::Plan, plan::preview;
+    /// Starts exactly what the preview of the same wish says.
+    RunStartPlan = "run.start_plan" (Runs, Work) plan::StartPlanRequest => runs::Started, plan::start;
     /// Makes a run that shares another's journal up to an entry.
     RunFork = "run.fork" (Owner, Work) runs::ForkRequest => runs::RunShown, runs::fork;
     /// Shows a run.
@@ -192,6 +251,12 @@ commands! {
     RunList = "run.list" (Reader, Read) runs::ListRequest => runs::RunList, runs::list;
     /// Tells the journal of a run, and what follows.
     RunEvents = "run.events" (Reader, Read) events::EventsRequest => events::EventsEnd, events::stream;
+    /// Shows a part of a run's journal, and the text of calls on their way.
+    RunWindow = "run.window" (Reader, Read) window::WindowRequest => window::WindowShown, window::window;
+    /// Gives one entry of a run whole.
+    RunEntry = "run.entry" (Reader, Read) window::EntryRequest => record::Record, window::entry;
+    /// Gives the text of one call on its way.
+    CallPartial = "call.partial" (Reader, Read) window::CallRequest => window::CallText, window::partial;
     /// Folds a run's journal again, with no call and no effect.
     RunReplay = "run.replay" (Reader, Read) runs::RunRef => replay::ReplayReport, replay::replay;
     /// Gives a whole run as one document.
@@ -199,18 +264,42 @@ commands! {
     /// Takes an exported run in, paused.
     RunImport = "run.import" (Owner, Machine) export::ImportRequest => runs::RunShown, export::import;
 
+    /// Tells a window what changes, until it goes away.
+    ChangesWatch = "changes.watch" (Reader, Read) feed::WatchRequest => feed::WatchEnd, feed::watch;
+    /// Says that a batch was applied, so that the next one may come.
+    ChangesAck = "changes.ack" (Reader, Read) feed::AckRequest => feed::WatchEnd, feed::ack;
+    /// Changes what a window follows.
+    ChangesTune = "changes.tune" (Reader, Read) feed::TuneRequest => feed::WatchEnd, feed::tune;
+
+    /// Shows what the first screen shows.
+    HomeShow = "home.show" (Reader, Read) definitions::Nothing => overview::HomeShown, overview::home;
+    /// Shows today in numbers.
+    UsageToday = "usage.today" (Reader, Read) definitions::Nothing => overview::Today, overview::today;
+    /// Shows every agent and what it is doing.
+    AgentsPanels = "agents.panels" (Reader, Read) definitions::Nothing => overview::AgentPanels, overview::panels;
+    /// Lists workflows with their records.
+    WorkflowsLines = "workflows.lines" (Reader, Read) definitions::Nothing => overview::WorkflowLines,
+        overview::workflows;
+
     /// Lists questions to the person, newest first.
     TasksList = "tasks.list" (Reader, Read) tasks::ListRequest => tasks::TaskList, tasks::list;
     /// Shows a question.
     TasksShow = "tasks.show" (Reader, Read) tasks::TaskRef => tasks::TaskShown, tasks::show;
     /// Says yes to exactly what was asked.
-    TasksApprove = "tasks.approve" (Owner, Decide) tasks::TaskRef => tasks::TaskShown, tasks::approve;
+    TasksApprove = "tasks.approve" (Owner, Decide) tasks::ApproveRequest => tasks::TaskShown, tasks::approve;
     /// Says no.
     TasksDeny = "tasks.deny" (Owner, Decide) tasks::DenyRequest => tasks::TaskShown, tasks::deny;
     /// Answers an agent's question.
     TasksAnswer = "tasks.answer" (Owner, Decide) tasks::AnswerRequest => tasks::TaskShown, tasks::answer;
     /// Settles an effect that may have happened.
     TasksResolve = "tasks.resolve" (Owner, Decide) tasks::ResolveRequest => tasks::TaskShown, tasks::resolve;
+
+    /// Lists what people allowed and forbade beyond one call, newest first.
+    GrantsList = "grants.list" (Reader, Read) grants::GrantsRequest => grants::GrantList, grants::list;
+    /// Takes back what was allowed or forbidden.
+    GrantsRevoke = "grants.revoke" (Owner, Configure) grants::GrantRef => grants::GrantShown, grants::revoke;
+    /// Takes back what the answer to a question allowed or forbade.
+    GrantsUndo = "grants.undo" (Owner, Configure) tasks::TaskRef => grants::GrantShown, grants::undo;
 
     /// Lists workflows.
     WorkflowsList = "workflows.list" (Reader, Read) definitions::Nothing => definitions::DefinitionList,
@@ -273,6 +362,9 @@ commands! {
     /// Opens the place where secrets are kept.
     SecretsUnlock = "secrets.unlock" (Owner, Configure) secrets::UnlockRequest => secrets::SecretsShown,
         secrets::unlock;
+    /// Changes the passphrase of the vault.
+    SecretsPassphrase = "secrets.passphrase" (Owner, Configure) secrets::PassphraseRequest => secrets::SecretsShown,
+        secrets::passphrase;
 
     /// Lists models of this machine and of the providers' settings.
     ModelsList = "models.list" (Reader, Read) definitions::Nothing => models::ModelList, models::list;
@@ -282,9 +374,22 @@ commands! {
     ModelsAdd = "models.add" (Reader, Machine) models::AddRequest => models::ModelShown, models::add;
     /// Deletes a model file.
     ModelsRemove = "models.remove" (Reader, Configure) models::ModelRefRequest => models::ModelShown, models::remove;
+    /// Measures how fast a model of this machine is.
+    ModelsMeasure = "models.measure" (Reader, Configure) models::ModelRefRequest => models::MeasureShown, models::measure;
+    /// Turns texts into vectors with a model of this machine.
+    ModelsEmbed = "models.embed" (Reader, Configure) models::EmbedRequest => models::EmbedShown, models::embed;
     /// Sets the model for everything that names none.
     ModelsDefault = "models.default" (Owner, Configure) models::DefaultRequest => models::DefaultShown,
         models::set_default;
+
+    /// Shows the settings a window may change.
+    SettingsShow = "settings.show" (Reader, Read) definitions::Nothing => settings::SettingsShown, settings::show;
+    /// Changes one of them.
+    SettingsSet = "settings.set" (Owner, Configure) settings::SetRequest => settings::SettingShown, settings::set;
+    /// Gives what was typed and not sent.
+    DraftsGet = "drafts.get" (Reader, Read) drafts::DraftPlace => drafts::Draft, drafts::get;
+    /// Keeps it.
+    DraftsSet = "drafts.set" (Owner, Work) drafts::Draft => drafts::DraftPlace, drafts::set;
 
     /// Shows what today has cost and may cost.
     BudgetShow = "budget.show" (Reader, Read) definitions::Nothing => budget::BudgetShown, budget::show;

@@ -1,29 +1,24 @@
 //! `doctor`: looks at this machine and at the data folder, and says what is missing and what to do about it. It changes
 //! nothing, asks no provider that costs anything, and talks to servers on this machine only.
 
-use std::path::Path;
-use std::time::Duration;
+mod path;
+mod servers;
 
-use bwana_config::{SETTINGS_FILE, load};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::Path;
+
+use bwana_config::{LOCAL_PROVIDER, SETTINGS_FILE, load};
+use bwana_llm::local::machine::{Machine, recommend};
+use bwana_llm::local::speed::{self, Speed};
 use bwana_store::Health;
 use bwana_types::error::ApiError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::app::App;
 use crate::command::Ctx;
 use crate::definitions::Nothing;
-
-/// Ports where people's model servers usually listen on this machine, with the name of the usual one.
-const LOOPBACK_SERVERS: [(u16, &str); 3] = [
-    (11_434, "Ollama"),
-    (1_234, "LM Studio"),
-    (8_080, "llama.cpp"),
-];
-/// A server on this machine answers at once or is not there.
-const LOOPBACK_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DoctorReport {
@@ -37,6 +32,13 @@ pub struct Finding {
     /// What was looked at, like `database`.
     pub id: String,
     pub status: FindingStatus,
+    /// What was found, like `provider.state`; its values are in `params`, its words are the host's. Empty: `message`
+    /// says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// What to do; empty if there is nothing to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -62,9 +64,23 @@ impl Finding {
         Self {
             id: id.to_owned(),
             status,
+            code: String::new(),
+            params: BTreeMap::new(),
             message: message.into(),
             hint: String::new(),
         }
+    }
+
+    fn coded(id: &str, status: FindingStatus, code: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            ..Self::new(id, status, "")
+        }
+    }
+
+    fn with(mut self, name: &str, value: impl Display) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -84,8 +100,11 @@ pub(crate) async fn doctor(app: &App, _ctx: Ctx, _: Nothing) -> Result<DoctorRep
     findings.extend(database(app));
     findings.extend(settings(app));
     findings.extend(definitions(app).await?);
+    findings.extend(path::default_steps(app));
     findings.extend(models(app));
-    findings.extend(servers(app).await);
+    findings.push(path::proxy());
+    findings.extend(path::providers(app).await);
+    findings.extend(servers::servers(app).await);
     findings.extend(private_hosts(app));
     let ok = findings
         .iter()
@@ -183,23 +202,13 @@ fn database(app: &App) -> Vec<Finding> {
 
 fn settings(app: &App) -> Vec<Finding> {
     let file = app.home().join(SETTINGS_FILE);
-    let mut found = vec![match load(&file) {
+    vec![match load(&file) {
         Ok(_) if !file.exists() => {
             Finding::new("settings", FindingStatus::Ok, "all at their defaults")
         }
         Ok(_) => Finding::new("settings", FindingStatus::Ok, file.display().to_string()),
         Err(error) => Finding::of_error("settings", FindingStatus::Broken, &ApiError::from(error)),
-    }];
-    for provider in &app.settings().providers {
-        if let Err(error) = app.hub().secret(provider) {
-            found.push(Finding::of_error(
-                "providers",
-                FindingStatus::Warning,
-                &error,
-            ));
-        }
-    }
-    found
+    }]
 }
 
 async fn definitions(app: &App) -> Result<Vec<Finding>, ApiError> {
@@ -223,14 +232,72 @@ async fn definitions(app: &App) -> Result<Vec<Finding>, ApiError> {
     Ok(found)
 }
 
+/// Whether built-in models can run here, and which fits. `needed`: something depends on it.
+fn machine(machine: &Machine, best: Option<&str>, needed: bool) -> Finding {
+    if let Err(error) = crate::local::can_run(machine) {
+        let status = if needed {
+            FindingStatus::Broken
+        } else {
+            FindingStatus::Note
+        };
+        return Finding::of_error("machine", status, &error);
+    }
+    let gigabytes = |bytes: Option<u64>, gigabyte: u64| {
+        bytes.map_or_else(
+            || String::from("unknown"),
+            |bytes| {
+                format!(
+                    "{}.{} GB",
+                    bytes / gigabyte,
+                    bytes % gigabyte * 10 / gigabyte
+                )
+            },
+        )
+    };
+    let fitting = best.map_or_else(String::new, |best| {
+        format!("; best built-in model here: {best}")
+    });
+    let message = format!(
+        "{} of memory, {} free on the disk of the models, the processor can run them{fitting}",
+        // Memory is sold in powers of two, disks are not.
+        gigabytes(machine.memory_bytes, 1 << 30),
+        gigabytes(machine.free_disk_bytes, 1_000_000_000)
+    );
+    Finding::new("machine", FindingStatus::Ok, message)
+}
+
+/// What was measured of the model that is used.
+fn measured(speed: &Speed) -> Option<Finding> {
+    let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate} tokens/s"));
+    let words: Vec<String> = [
+        ("reads", rate(speed.prompt_tokens_per_s)),
+        ("writes", rate(speed.generation_tokens_per_s)),
+    ]
+    .into_iter()
+    .filter_map(|(verb, rate)| Some(format!("{verb} {}", rate?)))
+    .collect();
+    let message = format!("the model {} (last calls)", words.join(" and "));
+    (!words.is_empty()).then(|| Finding::new("speed", FindingStatus::Ok, message))
+}
+
 fn models(app: &App) -> Vec<Finding> {
     let local = app.hub().local();
     let installed = local.installed();
     let mut found = Vec::new();
-    match app.hub().resolve("default") {
+    let here = local.machine();
+    let best = recommend(local.catalogue(), &here).map(|entry| entry.id.as_str());
+    let default = app.hub().resolve("default");
+    let needed = default
+        .as_ref()
+        .is_ok_and(|model| model.provider == LOCAL_PROVIDER);
+    found.push(machine(&here, best, needed));
+    match default {
         Ok(model) => {
             let name = format!("{}/{}", model.provider, model.model);
             found.push(Finding::new("model", FindingStatus::Ok, name));
+            let speeds = speed::read(local.folder());
+            let own = speeds.get(&model.model).filter(|_| needed);
+            found.extend(own.and_then(measured));
             if local.is_starter(&model) {
                 found.push(
                     Finding::new(
@@ -253,34 +320,6 @@ fn models(app: &App) -> Vec<Finding> {
     found
 }
 
-/// Model servers that already run here. They are offered, never used by themselves.
-async fn servers(app: &App) -> Vec<Finding> {
-    let settings = app.settings();
-    let mut found = Vec::new();
-    for (port, usual) in LOOPBACK_SERVERS {
-        let address = format!("127.0.0.1:{port}");
-        let known = settings
-            .providers
-            .iter()
-            .any(|provider| provider.base_url.contains(&format!(":{port}")));
-        let connected = timeout(LOOPBACK_TIMEOUT, TcpStream::connect(&address)).await;
-        if !known && matches!(connected, Ok(Ok(_))) {
-            let name = usual.to_lowercase().replace(['.', ' '], "");
-            found.push(
-                Finding::new(
-                    "servers",
-                    FindingStatus::Note,
-                    format!("something answers on {address}, where {usual} usually does"),
-                )
-                .hint(format!(
-                    "If it serves models, use it with: bwana providers add {name} --kind openai --base-url http://{address}/v1 --model MODEL"
-                )),
-            );
-        }
-    }
-    found
-}
-
 fn private_hosts(app: &App) -> Option<Finding> {
     let settings = app.settings();
     let hosts: Vec<&str> = settings
@@ -297,4 +336,48 @@ fn private_hosts(app: &App) -> Option<Finding> {
         )
         .hint("Close one with `bwana egress forbid HOST:PORT`.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_that_cannot_run_models_is_broken_only_where_one_is_used() {
+        let old = Machine {
+            missing_features: vec!["AVX2".into(), "F16C".into()],
+            ..Machine::default()
+        };
+        for (needed, status) in [(true, FindingStatus::Broken), (false, FindingStatus::Note)] {
+            let finding = machine(&old, None, needed);
+            assert_eq!(finding.status, status);
+            assert!(
+                finding.message.ends_with("it lacks AVX2, F16C"),
+                "{finding:?}"
+            );
+            assert!(finding.hint.contains("bwana providers add"), "{finding:?}");
+        }
+        let new = Machine {
+            memory_bytes: Some(8 << 30),
+            ..Machine::default()
+        };
+        let finding = machine(&new, Some("qwen"), true);
+        assert_eq!(finding.status, FindingStatus::Ok);
+        assert!(finding.message.contains("8.0 GB of memory"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_speed_is_said_once_it_was_measured() {
+        assert_eq!(measured(&Speed::default()), None);
+        let speed = Speed {
+            prompt_tokens_per_s: Some(250.0),
+            generation_tokens_per_s: Some(12.5),
+            calls: 3,
+        };
+        let finding = measured(&speed).unwrap();
+        assert_eq!(
+            finding.message,
+            "the model reads 250 tokens/s and writes 12.5 tokens/s (last calls)"
+        );
+    }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::command::Ctx;
+use crate::feed::{At, Changed, Place};
 use crate::record::Record;
 
 /// Events that wait for a slow listener before the teller waits for it.
@@ -49,11 +50,41 @@ pub enum Event {
     },
     /// Pieces of text were missed; entries never are.
     Missed { run: RunId },
+    /// A feed is open: its number, and where it begins.
+    Open { watch: u64, at: At },
+    /// What changed between two places of the feed.
+    Batch {
+        epoch: String,
+        from: Place,
+        to: Place,
+        changes: Vec<Changed>,
+    },
+    /// A piece of a model's answer, for a window. `offset` is the UTF-8 bytes of this attempt before it.
+    Stream {
+        run: RunId,
+        call: Seq,
+        attempt: u32,
+        path: String,
+        agent: String,
+        offset: u64,
+        text: String,
+    },
+    /// The feed goes on from here; what was read before must be read again.
+    Reset { at: At },
     /// How far something is; `total` is `None` while nobody knows.
     Progress {
+        /// Id of a model, or the file it comes from.
         what: String,
+        /// `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// Bytes.
         done: u64,
         total: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_per_s: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds_left: Option<u64>,
     },
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bwana_config::{
     KeyPlace, LOCAL_PROVIDER, ProviderKind, ProviderSettings, Secrets, Settings, SettingsFile,
 };
+use bwana_engine::FoundProvider;
 use bwana_llm::{Dialect, Endpoint, HttpProvider, Provider, Quirks, Transport, presets};
 use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
@@ -130,15 +131,29 @@ impl Hub {
     fn http(&self, name: &str) -> Result<Arc<HttpProvider>, ApiError> {
         let settings = self.settings.current();
         let wanted = find(&settings, name)?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((as_made, provider)) = made.get(name)
-            && as_made == wanted
-        {
-            return Ok(Arc::clone(provider));
+        if let Some(provider) = self.in_use(wanted) {
+            return Ok(provider);
         }
+        // Outside the lock: the key may take its time, and other providers have theirs already.
         let provider = Arc::new(self.make(wanted)?);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(name.to_owned(), (wanted.clone(), Arc::clone(&provider)));
         Ok(provider)
+    }
+
+    /// The provider if it was made already, as it is set up now.
+    fn in_use(&self, wanted: &ProviderSettings) -> Option<Arc<HttpProvider>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let (as_made, provider) = made.get(&wanted.name)?;
+        (as_made == wanted).then(|| Arc::clone(provider))
+    }
+
+    /// Whether [`Self::provider`] answers without waiting for anything.
+    fn answers_at_once(&self, name: &str) -> bool {
+        let settings = self.settings.current();
+        settings
+            .provider(name)
+            .is_none_or(|wanted| self.in_use(wanted).is_some())
     }
 
     fn make(&self, settings: &ProviderSettings) -> Result<HttpProvider, ApiError> {
@@ -200,6 +215,16 @@ impl bwana_engine::Models for Hub {
     fn provider(&self, name: &str) -> Result<Arc<dyn Provider>, ApiError> {
         Self::provider(self, name)
     }
+
+    fn find(self: Arc<Self>, name: String) -> FoundProvider {
+        if self.answers_at_once(&name) {
+            return Box::pin(std::future::ready(Self::provider(&self, &name)));
+        }
+        Box::pin(async move {
+            let found = tokio::task::spawn_blocking(move || Self::provider(&self, &name)).await;
+            found.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
+        })
+    }
 }
 
 /// The settings of a provider.
@@ -249,6 +274,31 @@ fn size_and_price(settings: &ProviderSettings, endpoint: &Endpoint, model: &str)
     }
 }
 
+/// What the model a provider is set up for costs, and since when that is known.
+pub(crate) struct KnownPrice {
+    pub(crate) price: Price,
+    /// The last day (YYYY-MM-DD) for which the provider published it; `None`: the person says so, or nobody knows.
+    pub(crate) as_of: Option<&'static str>,
+}
+
+pub(crate) fn known_price(settings: &ProviderSettings) -> KnownPrice {
+    let model = settings.model.as_deref().unwrap_or_default();
+    let own = settings.price(model);
+    let Ok(endpoint) = endpoint(settings) else {
+        return KnownPrice {
+            price: own,
+            as_of: None,
+        };
+    };
+    let (_, price) = size_and_price(settings, &endpoint, model);
+    let preset = presets::for_endpoint(&endpoint, settings.kind.dialect());
+    let line = preset.and_then(|preset| preset.list_price(model));
+    KnownPrice {
+        price,
+        as_of: line.filter(|_| !own.is_known()).map(|line| line.as_of),
+    }
+}
+
 /// # Errors
 /// If this program does not speak it.
 fn dialect(settings: &ProviderSettings) -> Result<Arc<dyn Dialect>, ApiError> {
@@ -258,7 +308,7 @@ fn dialect(settings: &ProviderSettings) -> Result<Arc<dyn Dialect>, ApiError> {
     })
 }
 
-fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
+pub(crate) fn endpoint(settings: &ProviderSettings) -> Result<Endpoint, ApiError> {
     let version = dialect(settings)?.version();
     Endpoint::new(&settings.base_url, version).map_err(|error| {
         let message = format!("the address of {} cannot be used: {error}", settings.name);

@@ -2,16 +2,18 @@
 //! before the first call.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bwana_config::{LOCAL_PROVIDER, SettingsFile};
+use bwana_config::{LOCAL_PROVIDER, LocalSettings, SettingsFile};
 use bwana_llm::Provider;
 use bwana_llm::local::catalogue::{Catalogue, Entry};
 use bwana_llm::local::files::Installed;
+use bwana_llm::local::machine::Machine;
 use bwana_llm::local::{CONTEXT_DEFAULT_TOKENS, LocalOptions, LocalProvider};
 use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
+use serde_json::json;
 
 use crate::shape::shown;
 
@@ -19,13 +21,16 @@ use crate::shape::shown;
 pub(crate) const MODELS_DIR: &str = "models";
 /// A file the catalogue does not know counts as a small model below this: four billion parameters at four bits.
 const SMALL_BELOW_BYTES: u64 = 2_400_000_000;
+/// Context of a file the catalogue does not know.
+pub(crate) const CONTEXT_OF_OTHERS_TOKENS: u32 = CONTEXT_DEFAULT_TOKENS;
 /// The program that runs models, beside ours.
 const WORKER_PROGRAM: &str = "bwana-model-worker";
 
 pub(crate) struct LocalModels {
     options: LocalOptions,
     settings: SettingsFile,
-    provider: OnceLock<LocalProvider>,
+    /// As it was made for these settings; other settings make another one, and the calls under way end on theirs.
+    provider: Mutex<Option<(LocalSettings, LocalProvider)>>,
 }
 
 impl LocalModels {
@@ -33,7 +38,7 @@ impl LocalModels {
         Self {
             options: LocalOptions::from_env(home.join(MODELS_DIR)),
             settings,
-            provider: OnceLock::new(),
+            provider: Mutex::default(),
         }
     }
 
@@ -126,8 +131,22 @@ impl LocalModels {
     /// # Errors
     /// If the program that runs models is not there: better said before a run begins than in the middle of it.
     pub(crate) fn provider(&self) -> Result<Arc<dyn Provider>, ApiError> {
+        Ok(Arc::new(self.ready()?))
+    }
+
+    /// The same, as what it is.
+    ///
+    /// # Errors
+    /// As [`Self::provider`].
+    pub(crate) fn ready(&self) -> Result<LocalProvider, ApiError> {
+        can_run(&self.machine())?;
         self.worker()?;
-        Ok(Arc::new(self.get().clone()))
+        Ok(self.get())
+    }
+
+    /// What this machine offers a model, as it is now.
+    pub(crate) fn machine(&self) -> Machine {
+        Machine::look(self.folder())
     }
 
     /// The program that runs models.
@@ -158,25 +177,71 @@ impl LocalModels {
     }
 
     pub(crate) async fn close(&self) {
-        if let Some(provider) = self.provider.get() {
+        let made = {
+            let mut made = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+            made.take()
+        };
+        if let Some((_, provider)) = made {
             provider.unload().await;
         }
     }
 
-    fn get(&self) -> &LocalProvider {
-        self.provider.get_or_init(|| {
-            let chosen = &self.settings.current().local;
-            let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
-            LocalProvider::new(LocalOptions {
-                threads: chosen.threads,
-                context_tokens: chosen.context,
-                idle_unload: chosen
-                    .unload_after_min
-                    .map_or(self.options.idle_unload, minutes),
-                ..self.options.clone()
-            })
-        })
+    /// The provider for the settings as they are now, so that no restart is needed to change them.
+    fn get(&self) -> LocalProvider {
+        let wanted = &self.settings.current().local;
+        let mut made = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((settings, provider)) = made.as_ref()
+            && same_worker(settings, wanted)
+        {
+            return provider.clone();
+        }
+        let provider = LocalProvider::new(self.options_for(wanted));
+        *made = Some((wanted.clone(), provider.clone()));
+        provider
     }
+
+    fn options_for(&self, settings: &LocalSettings) -> LocalOptions {
+        let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
+        LocalOptions {
+            threads: settings.threads,
+            context_tokens: settings.context,
+            idle_unload: settings
+                .unload_after_min
+                .map_or(self.options.idle_unload, minutes),
+            ..self.options.clone()
+        }
+    }
+}
+
+/// Whether a worker started with one can go on under the other: which model is the default does not concern it.
+fn same_worker(one: &LocalSettings, other: &LocalSettings) -> bool {
+    let LocalSettings {
+        model: _,
+        threads,
+        context,
+        unload_after_min,
+    } = one;
+    *threads == other.threads
+        && *context == other.context
+        && *unload_after_min == other.unload_after_min
+}
+
+/// # Errors
+/// If the processor lacks what the built-in runtime is built to use: said before a run begins, with what to do.
+pub(crate) fn can_run(machine: &Machine) -> Result<(), ApiError> {
+    let missing = &machine.missing_features;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the built-in model cannot run on this processor: it lacks {}",
+        missing.join(", ")
+    );
+    Err(ApiError::new(ErrorCode::ModelWorkerFailed, message)
+        .with_hint(
+            "Connect another model: a server like Ollama on any machine, or an online provider,              with `bwana providers add`. Downloading other models does not help.",
+        )
+        .with_details(json!({ "reason": "processor", "missing": missing })))
 }
 
 fn no_model() -> ApiError {
@@ -187,4 +252,66 @@ fn no_model() -> ApiError {
     .with_hint(
         "Fetch the small starter model with `bwana models pull`, or add a provider with `bwana providers add`.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(home: &Path) -> LocalModels {
+        let settings = SettingsFile::open(home).unwrap();
+        LocalModels::new(home, settings)
+    }
+
+    #[test]
+    fn a_processor_that_lacks_something_is_refused_with_what_it_lacks_and_what_to_do() {
+        assert!(can_run(&Machine::default()).is_ok());
+        let old = Machine {
+            missing_features: vec!["AVX2".into(), "BMI2".into()],
+            ..Machine::default()
+        };
+        let error = can_run(&old).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ModelWorkerFailed);
+        assert!(error.message.ends_with("it lacks AVX2, BMI2"), "{error:?}");
+        assert!(error.hint.contains("bwana providers add"), "{error:?}");
+        assert_eq!(error.details["missing"], json!(["AVX2", "BMI2"]));
+    }
+
+    #[test]
+    fn settings_reach_the_worker_and_a_change_needs_no_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let local = local(home.path());
+        let options = local.options_for(&local.settings.current().local);
+        assert_eq!((options.threads, options.context_tokens), (None, None));
+        let before = local.get();
+        assert!(local.get().is_same(&before));
+        local
+            .settings
+            .change(|settings| {
+                settings.local.threads = Some(2);
+                settings.local.context = Some(4_096);
+                settings.local.unload_after_min = Some(3);
+                Ok(())
+            })
+            .unwrap();
+        let options = local.options_for(&local.settings.current().local);
+        assert_eq!(
+            (options.threads, options.context_tokens),
+            (Some(2), Some(4_096))
+        );
+        assert_eq!(options.idle_unload, Duration::from_secs(180));
+        let after = local.get();
+        assert!(!after.is_same(&before), "made anew with the new settings");
+        local
+            .settings
+            .change(|settings| {
+                settings.local.model = Some("other".into());
+                Ok(())
+            })
+            .unwrap();
+        assert!(
+            local.get().is_same(&after),
+            "the default does not concern the worker"
+        );
+    }
 }

@@ -1,55 +1,39 @@
 //! Commands about models on this machine: what there is, fetching, adding and deleting.
 
-use std::path::{Path, PathBuf};
+mod progress;
+mod shown;
 
-use bwana_llm::local::catalogue::{Entry, Purpose};
-use bwana_llm::local::fetch::{FetchError, Fetcher, Progress, Record, Trust};
-use bwana_llm::local::files::Installed;
+use std::path::PathBuf;
+
+use bwana_config::LOCAL_PROVIDER;
+use bwana_llm::local::fetch::{FetchError, Fetcher};
+use bwana_llm::local::speed;
+pub use bwana_llm::local::speed::Speed;
 use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::model::LlmError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use self::shown::Looked;
+pub use bwana_llm::local::machine::Obstacle;
+
+pub use self::shown::{MachineShown, ModelShown, ModelStatus};
 use crate::app::App;
 use crate::command::Ctx;
 use crate::definitions::Nothing;
-use crate::events::{Event, Events};
+use crate::hub::code_of;
 use crate::shape::{nearest, shown};
 
+/// Texts of one request for vectors.
+const EMBED_TEXTS_MAX: usize = 1_024;
 /// Another name for the starter model.
 const STARTER: &str = "starter";
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ModelShown {
-    pub id: String,
-    pub status: ModelStatus,
-    pub title: String,
-    pub publisher: Option<String>,
-    pub licence: Option<String>,
-    pub size_bytes: u64,
-    pub context_tokens: Option<u32>,
-    /// `starter`, `light` or `everyday`; none for a file of the person's own.
-    pub purpose: Option<String>,
-    /// Used when only `local` is named.
-    pub is_default: bool,
-    /// The best of the list for the memory of this machine.
-    pub recommended: bool,
-    pub path: Option<String>,
-    pub sha256: Option<String>,
-    /// Why the file is believed to be the right one: `pinned`, `first_use` or `person`.
-    pub trust: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelStatus {
-    Installed,
-    /// Known, and can be fetched.
-    Available,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelList {
     pub models: Vec<ModelShown>,
+    pub machine: MachineShown,
     /// `PROVIDER/MODEL` that is used when nothing is named; `null`: none can be had.
     pub default_model: Option<String>,
 }
@@ -74,6 +58,36 @@ pub struct ModelRefRequest {
     pub id: String,
 }
 
+/// How fast a model was in one short call with a fixed prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasureShown {
+    pub id: String,
+    pub speed: Speed,
+    /// Over the last calls, this one included.
+    pub rolling: Option<Speed>,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// With loading the model, if it was not in memory.
+    pub elapsed_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbedRequest {
+    /// A model on this machine.
+    pub id: String,
+    pub texts: Vec<String>,
+}
+
+/// One vector a text, in the order of the texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EmbedShown {
+    pub id: String,
+    pub dimensions: usize,
+    pub vectors: Vec<Vec<f32>>,
+    pub input_tokens: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DefaultRequest {
@@ -90,17 +104,19 @@ pub struct DefaultShown {
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ModelList, ApiError> {
     let local = app.hub().local();
     let installed = local.installed();
+    let looked = Looked::new(app);
     let mut models = Vec::new();
     for entry in &local.catalogue().models {
         let file = installed.iter().find(|file| file.name == entry.id);
-        models.push(of_entry(app, entry, file));
+        models.push(looked.entry(entry, file));
     }
     let own = installed
         .iter()
         .filter(|file| local.catalogue().get(&file.name).is_none());
-    models.extend(own.map(|file| of_file(app, file)));
+    models.extend(own.map(|file| looked.file(file)));
     Ok(ModelList {
         models,
+        machine: looked.machine(),
         default_model: default_model(app),
     })
 }
@@ -108,70 +124,6 @@ pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ModelList, 
 fn default_model(app: &App) -> Option<String> {
     let model = app.hub().resolve("default").ok()?;
     Some(format!("{}/{}", model.provider, model.model))
-}
-
-fn of_entry(app: &App, entry: &Entry, file: Option<&Installed>) -> ModelShown {
-    let best = memory_bytes().and_then(|bytes| app.hub().local().catalogue().best_for(bytes));
-    let purpose = match entry.purpose {
-        Purpose::Starter => "starter",
-        Purpose::Light => "light",
-        Purpose::Everyday => "everyday",
-    };
-    let base = ModelShown {
-        id: entry.id.clone(),
-        status: ModelStatus::Available,
-        title: entry.title.clone(),
-        publisher: Some(entry.publisher.clone()),
-        licence: Some(entry.licence.clone()),
-        size_bytes: entry.size_bytes,
-        context_tokens: Some(entry.context_tokens),
-        purpose: Some(purpose.to_owned()),
-        is_default: false,
-        recommended: best.is_some_and(|best| best.id == entry.id),
-        path: None,
-        sha256: entry.sha256.clone(),
-        trust: None,
-    };
-    match file {
-        Some(file) => ModelShown {
-            licence: base.licence,
-            publisher: base.publisher,
-            title: base.title,
-            purpose: base.purpose,
-            context_tokens: base.context_tokens,
-            recommended: base.recommended,
-            ..of_file(app, file)
-        },
-        None => base,
-    }
-}
-
-fn of_file(app: &App, file: &Installed) -> ModelShown {
-    let local = app.hub().local();
-    let record = record_of(&file.path);
-    let chosen = local.chosen();
-    ModelShown {
-        id: file.name.clone(),
-        status: ModelStatus::Installed,
-        title: file.name.clone(),
-        publisher: None,
-        licence: None,
-        size_bytes: file.bytes,
-        context_tokens: None,
-        purpose: None,
-        is_default: chosen.is_some_and(|chosen| chosen.name == file.name),
-        recommended: false,
-        path: Some(file.path.display().to_string()),
-        sha256: record.as_ref().map(|record| record.sha256.clone()),
-        trust: record.map(|record| {
-            match record.trust {
-                Trust::Pinned => "pinned",
-                Trust::FirstUse => "first_use",
-                Trust::Person => "person",
-            }
-            .to_owned()
-        }),
-    }
 }
 
 pub(crate) async fn pull(
@@ -204,28 +156,28 @@ pub(crate) async fn pull(
         })?,
     };
     let fetcher = Fetcher::new(local.folder(), client()?);
-    let mut tell = progress(&ctx.events, &entry.id);
+    let mut tell = progress::telling(&ctx.events, &entry.id);
     let file = fetcher
         .pull(&entry.id, &mut tell)
         .await
         .map_err(|error| fetch_error(&error))?;
-    Ok(of_entry(app, entry, Some(&file)))
+    Ok(Looked::new(app).entry(entry, Some(&file)))
 }
 
 pub(crate) async fn add(app: &App, ctx: Ctx, request: AddRequest) -> Result<ModelShown, ApiError> {
     let local = app.hub().local();
     let fetcher = Fetcher::new(local.folder(), client()?);
     let name = request.file.display().to_string();
-    let mut tell = progress(&ctx.events, &name);
+    let mut tell = progress::telling(&ctx.events, &name);
     let file = fetcher
         .add_file(&request.file, &mut tell)
         .await
         .map_err(|error| fetch_error(&error))?;
-    let known = local.catalogue().get(&file.name);
-    Ok(known.map_or_else(
-        || of_file(app, &file),
-        |entry| of_entry(app, entry, Some(&file)),
-    ))
+    let looked = Looked::new(app);
+    Ok(match local.catalogue().get(&file.name) {
+        Some(entry) => looked.entry(entry, Some(&file)),
+        None => looked.file(&file),
+    })
 }
 
 pub(crate) async fn remove(
@@ -234,22 +186,102 @@ pub(crate) async fn remove(
     request: ModelRefRequest,
 ) -> Result<ModelShown, ApiError> {
     let local = app.hub().local();
+    refuse_default(app, &request.id)?;
+    let looked = Looked::new(app);
     let installed = local.installed();
     let file = installed.iter().find(|file| file.name == request.id);
-    let file = file.ok_or_else(|| {
-        let message = format!(
-            "there is no model called '{}' on this machine",
-            shown(&request.id)
-        );
-        ApiError::new(ErrorCode::ModelNotInstalled, message)
-            .with_hint("`bwana models list` shows what there is.")
-    })?;
-    let shown = of_file(app, file);
+    let gone = match (file, local.catalogue().get(&request.id)) {
+        (file, Some(entry)) => Some(looked.entry(entry, file)),
+        (Some(file), None) => Some(looked.file(file)),
+        (None, None) => None,
+    };
     let fetcher = Fetcher::new(local.folder(), client()?);
-    fetcher
-        .remove(&request.id)
-        .map_err(|error| fetch_error(&error))?;
-    Ok(shown)
+    // A half-fetched file is something to delete as well.
+    let removed = match gone {
+        Some(gone) => fetcher
+            .remove(&request.id)
+            .map_err(|error| fetch_error(&error))?
+            .then_some(gone),
+        None => None,
+    };
+    removed.ok_or_else(|| not_here(&request.id))
+}
+
+/// A model that the person chose as the default would leave a hole.
+fn refuse_default(app: &App, id: &str) -> Result<(), ApiError> {
+    let settings = app.settings();
+    let default = settings.default_model.as_deref();
+    let by_name = default.and_then(|model| model.strip_prefix(LOCAL_PROVIDER)?.strip_prefix('/'));
+    if by_name != Some(id) && settings.local.model.as_deref() != Some(id) {
+        return Ok(());
+    }
+    let message = format!("{} is the model you chose as the default", shown(id));
+    Err(ApiError::new(ErrorCode::UsageInvalid, message)
+        .with_hint(
+            "Choose another with `bwana models default MODEL`, or none with `bwana models default`, then remove it.",
+        )
+        .with_details(json!({ "reason": "is_default", "model": id })))
+}
+
+fn not_here(id: &str) -> ApiError {
+    let message = format!("there is no model called '{}' on this machine", shown(id));
+    ApiError::new(ErrorCode::ModelNotInstalled, message)
+        .with_hint("`bwana models list` shows what there is.")
+}
+
+/// Runs a short fixed call and says how fast it was.
+pub(crate) async fn measure(
+    app: &App,
+    _ctx: Ctx,
+    request: ModelRefRequest,
+) -> Result<MeasureShown, ApiError> {
+    let local = app.hub().local();
+    let model = local.resolve(Some(&request.id))?.model;
+    let measured = local
+        .ready()?
+        .measure(&model)
+        .await
+        .map_err(|error| call_error(&error))?;
+    Ok(MeasureShown {
+        speed: measured.speed,
+        rolling: speed::read(local.folder()).remove(&model),
+        id: model,
+        input_tokens: measured.usage.input_tokens,
+        output_tokens: measured.usage.output_tokens,
+        elapsed_ms: u64::try_from(measured.elapsed.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Turns texts into vectors, with a model of this machine.
+pub(crate) async fn embed(
+    app: &App,
+    _ctx: Ctx,
+    request: EmbedRequest,
+) -> Result<EmbedShown, ApiError> {
+    if request.texts.is_empty() || request.texts.len() > EMBED_TEXTS_MAX {
+        let message = format!(
+            "{} texts were given; between 1 and {EMBED_TEXTS_MAX} can be embedded at once",
+            request.texts.len()
+        );
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message));
+    }
+    let model = app.hub().local().resolve(Some(&request.id))?.model;
+    let embedded = app
+        .hub()
+        .provider(LOCAL_PROVIDER)?
+        .embed(&model, &request.texts)
+        .await
+        .map_err(|error| call_error(&error))?;
+    Ok(EmbedShown {
+        id: model,
+        dimensions: embedded.vectors.first().map_or(0, Vec::len),
+        vectors: embedded.vectors,
+        input_tokens: embedded.usage.map_or(0, |usage| usage.input_tokens),
+    })
+}
+
+fn call_error(error: &LlmError) -> ApiError {
+    ApiError::new(code_of(error.kind), error.message.clone())
 }
 
 pub(crate) async fn set_default(
@@ -269,36 +301,6 @@ pub(crate) async fn set_default(
     })
 }
 
-fn progress(events: &Events, what: &str) -> impl FnMut(Progress) + Send + use<> {
-    let events = events.clone();
-    let what = what.to_owned();
-    move |progress: Progress| {
-        events.tell_if_ready(Event::Progress {
-            what: format!("{what}: {}", stage(progress)),
-            done: progress.done_bytes,
-            total: progress.total_bytes,
-        });
-    }
-}
-
-fn stage(progress: Progress) -> &'static str {
-    use bwana_llm::local::fetch::Stage;
-    match progress.stage {
-        Stage::Checking => "checking",
-        Stage::Downloading => "downloading",
-        Stage::FetchingPackage => "fetching the package",
-        Stage::Unpacking => "unpacking",
-        Stage::Copying => "copying",
-    }
-}
-
-/// What was recorded when the file was fetched, as it stands beside it.
-fn record_of(file: &Path) -> Option<Record> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".json");
-    serde_json::from_slice(&std::fs::read(PathBuf::from(name)).ok()?).ok()
-}
-
 /// A client for downloads: made when one is wanted, because setting TLS up takes time.
 fn client() -> Result<reqwest::Client, ApiError> {
     // A second call finds it installed already.
@@ -314,27 +316,30 @@ fn fetch_error(error: &FetchError) -> ApiError {
         FetchError::BadName { .. } | FetchError::NotAModel { .. } => ErrorCode::UsageInvalid,
         FetchError::HashMismatch { .. } => ErrorCode::ModelHashMismatch,
         FetchError::NoSpace { .. } => ErrorCode::StoreFull,
+        FetchError::InUse { .. } => ErrorCode::UsageInvalid,
         FetchError::Busy { .. } | FetchError::NoSource { .. } | FetchError::Io { .. } => {
             ErrorCode::ModelFetchFailed
         }
     };
     let api = ApiError::new(code, error.to_string());
     match error {
-        FetchError::NoSpace { .. } => api.with_hint("Make room on the disk and try again."),
+        FetchError::NoSpace {
+            needed_bytes,
+            free_bytes,
+            ..
+        } => api
+            .with_hint("Make room on the disk and try again.")
+            .with_details(json!({
+                "reason": "disk", "needed_bytes": needed_bytes, "free_bytes": free_bytes,
+                "missing_bytes": needed_bytes.saturating_sub(*free_bytes),
+            })),
+        FetchError::InUse { name } => api
+            .with_hint("It leaves memory some minutes after its last call, or when that program is closed; then remove it.")
+            .with_details(json!({ "reason": "in_use", "model": name })),
         FetchError::Busy { .. } => api.with_hint("Wait until the other program is done."),
         FetchError::NotAModel { .. } => {
             api.with_hint("Models are files that end in .gguf; choose another file.")
         }
         _ => api,
     }
-}
-
-/// Memory of this machine, where it says so.
-fn memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
 }

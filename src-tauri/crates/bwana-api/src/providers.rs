@@ -1,10 +1,13 @@
 //! Commands about providers: add, list, test, remove. A key is only ever a reference.
 
 use bwana_config::{KeyRef, PlaceKind, ProviderKind, ProviderSettings, SecretName};
+use bwana_engine::ProviderStanding;
 use bwana_llm::{Preset, presets};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::{ModelInfo, Probe};
+use bwana_types::redact::Redactor;
 use bwana_types::secret::SecretError;
+use bwana_types::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +16,8 @@ use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::hub;
 use crate::runs::money;
-use crate::secrets::SecretText;
-use crate::shape::{Dollars, nearest, shown};
+use crate::secrets::{SecretText, waiting};
+use crate::shape::{Dollars, Time, nearest, shown};
 
 /// Models a test lists at most.
 const MODELS_SHOWN_MAX: usize = 50;
@@ -84,6 +87,12 @@ pub struct ProviderShown {
     /// US dollars per million tokens; `null`: nobody knows.
     pub price_in: Option<Dollars>,
     pub price_out: Option<Dollars>,
+    /// The last day (YYYY-MM-DD) for which the provider published it; `null`: the person gave it, or nobody knows.
+    #[serde(default)]
+    pub price_as_of: Option<String>,
+    /// How it stands in the process that works on runs; `null`: nothing was sent to it there yet.
+    #[serde(default)]
+    pub standing: Option<StandingShown>,
     pub context: Option<u32>,
     pub on_this_machine: bool,
     /// Used when nothing else is named.
@@ -101,6 +110,30 @@ pub struct ProviderShown {
 pub enum ProviderStatus {
     Ready,
     NoKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StandingShown {
+    pub state: StandingState,
+    /// Until when nothing is sent to it.
+    pub until: Option<Time>,
+    /// Code of the last call that failed, unless one went well since.
+    #[schemars(with = "Option<String>")]
+    pub last_error: Option<ErrorCode>,
+    /// The same in the provider's words.
+    pub last_failure: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StandingState {
+    Works,
+    /// It answers, and refuses; `last_error` says what.
+    Refuses,
+    /// It asked to be left alone for a while.
+    Paused,
+    /// It failed too often in a row and is left alone for a while.
+    CircuitOpen,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,11 +176,40 @@ pub(crate) async fn retry(app: &App, _ctx: Ctx, request: NameRef) -> Result<Retr
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ProviderList, ApiError> {
-    let settings = app.settings();
-    let providers = settings.providers.iter().map(|one| describe(app, one));
-    Ok(ProviderList {
-        providers: providers.collect(),
+    let mut providers: Vec<ProviderShown> = waiting(app, |app| {
+        let settings = app.settings();
+        let providers = settings.providers.iter();
+        Ok(providers.map(|one| describe(app, one)).collect())
     })
+    .await?;
+    let standings = app
+        .engine()
+        .map_or_else(|_| Vec::new(), bwana_engine::Engine::providers);
+    for shown in &mut providers {
+        let own = standings.iter().find(|one| one.provider == shown.id);
+        shown.standing = own.map(|standing| stands(app, standing));
+    }
+    Ok(ProviderList { providers })
+}
+
+fn stands(app: &App, standing: &ProviderStanding) -> StandingShown {
+    let state = match (standing.left_alone_ms, standing.last_kind) {
+        (Some(_), _) if standing.circuit_open => StandingState::CircuitOpen,
+        (Some(_), _) => StandingState::Paused,
+        (None, Some(_)) => StandingState::Refuses,
+        (None, None) => StandingState::Works,
+    };
+    let now = app.clock().now();
+    let until = standing.left_alone_ms.map(|ms| {
+        let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+        Time(Timestamp(now.0.saturating_add(ms)))
+    });
+    StandingShown {
+        state,
+        until,
+        last_error: standing.last_kind.map(hub::code_of),
+        last_failure: standing.last_failure.clone(),
+    }
 }
 
 pub(crate) async fn add(
@@ -179,7 +241,8 @@ pub(crate) async fn add(
     if let Some(key) = &request.key {
         must_outlive_the_command(app)?;
         let name = SecretName::provider(&provider.name)?;
-        app.secrets().set(&name, &key.0)?;
+        let (kept_as, key) = (name.clone(), key.0.clone());
+        waiting(app, move |app| Ok(app.secrets().set(&kept_as, &key)?)).await?;
         provider.key = Some(KeyRef::secret(name));
     }
     provider.model = request.model.filter(|model| !model.is_empty());
@@ -205,7 +268,7 @@ pub(crate) async fn add(
     }
     let old = before.and_then(|one| one.key);
     if let Some(old) = old.filter(|old| provider.key.as_ref() != Some(old)) {
-        drop_key(app, &old)?;
+        drop_key(app, &old).await?;
     }
     let replaced = app.settings_file().change(|settings| {
         // What only the file can say stays when the rest is said anew.
@@ -218,7 +281,7 @@ pub(crate) async fn add(
     app.hub().forget(&provider.name);
     Ok(ProviderShown {
         replaced,
-        ..describe(app, &provider)
+        ..described(app, provider).await?
     })
 }
 
@@ -336,10 +399,10 @@ pub(crate) async fn remove(
     request: NameRef,
 ) -> Result<ProviderShown, ApiError> {
     let found = hub::find(&app.settings(), &request.name)?.clone();
-    let mut removed = describe(app, &found);
+    let mut removed = described(app, found.clone()).await?;
     // The key first: while it cannot be removed, something still says whose it is.
     if let Some(key) = &found.key {
-        removed.key_left_behind = !drop_key(app, key)?;
+        removed.key_left_behind = !drop_key(app, key).await?;
     }
     app.settings_file().change(|settings| {
         settings.providers.retain(|one| one.name != found.name);
@@ -356,15 +419,17 @@ pub(crate) async fn remove(
 
 /// Removes a key that nothing will refer to any more. One that stands in the environment is not ours to remove. `false`:
 /// the place it was kept in does not exist on this machine now, so it may still be there.
-fn drop_key(app: &App, key: &KeyRef) -> Result<bool, ApiError> {
+async fn drop_key(app: &App, key: &KeyRef) -> Result<bool, ApiError> {
     let Some(name) = key.secret_name() else {
         return Ok(true);
     };
-    match app.secrets().remove(name) {
+    let name = name.clone();
+    waiting(app, move |app| match app.secrets().remove(&name) {
         Ok(()) | Err(SecretError::NotFound { .. }) => Ok(true),
         Err(SecretError::Unavailable { .. }) => Ok(false),
         Err(error) => Err(error.into()),
-    }
+    })
+    .await
 }
 
 pub(crate) async fn test(
@@ -381,7 +446,8 @@ pub(crate) async fn test(
         None => hub::find(&settings, &request.name)?.model.clone(),
     };
     let provider = app.hub().provider(&request.name)?;
-    let probe = provider.probe(model.as_deref()).await;
+    let mut probe = provider.probe(model.as_deref()).await;
+    clean(&mut probe, app.secrets().redactor());
     let code = match &probe {
         Probe::Works { .. } => None,
         Probe::Rejected { kind, .. } => Some(hub::code_of(*kind)),
@@ -393,6 +459,9 @@ pub(crate) async fn test(
         Probe::Works { .. } | Probe::Rejected { .. } => provider.models().await.unwrap_or_default(),
     };
     models.truncate(MODELS_SHOWN_MAX);
+    for model in &mut models {
+        model.id = app.secrets().redactor().exact(&model.id).into_owned();
+    }
     Ok(TestReport {
         id: request.name,
         probe,
@@ -401,13 +470,32 @@ pub(crate) async fn test(
     })
 }
 
+/// What a provider says may repeat a key: its own is taken out below, here every other one goes too.
+fn clean(probe: &mut Probe, redactor: &Redactor) {
+    match probe {
+        Probe::Works { model, said, .. } => {
+            for text in [model, said] {
+                *text = redactor.exact(text).into_owned();
+            }
+        }
+        Probe::Rejected { words, .. } => *words = redactor.text(words).into_owned(),
+        Probe::Unreachable { cause, .. } => *cause = redactor.text(cause).into_owned(),
+    }
+}
+
+/// As [`describe`], where waiting for the place of its key holds nobody up.
+async fn described(app: &App, provider: ProviderSettings) -> Result<ProviderShown, ApiError> {
+    waiting(app, move |app| Ok(describe(app, &provider))).await
+}
+
 fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
     let settings = app.settings();
     let has_key = provider
         .key
         .as_ref()
         .is_none_or(|key| app.secrets().get(key).is_ok());
-    let price = provider.price(provider.model.as_deref().unwrap_or_default());
+    let known = hub::known_price(provider);
+    let price = known.price;
     let first = settings.providers.first();
     let is_default = match settings.default_model.as_deref() {
         Some(chosen) => {
@@ -431,6 +519,8 @@ fn describe(app: &App, provider: &ProviderSettings) -> ProviderShown {
         model: provider.model.clone(),
         price_in: price.input_per_mtok.map(Dollars),
         price_out: price.output_per_mtok.map(Dollars),
+        price_as_of: known.as_of.map(str::to_owned),
+        standing: None,
         context: provider.context,
         on_this_machine: provider.is_loopback(),
         is_default,

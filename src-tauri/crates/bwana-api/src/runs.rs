@@ -11,7 +11,7 @@ use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::workflow::WorkflowFile;
 use bwana_workflow::definition::{
-    Ask, DefinitionError, Fit, ResolveOptions, ask_workflow, resolve,
+    Ask, DefinitionError, Fit, ResolveOptions, Resolved, ask_workflow, resolve,
 };
 use bwana_workflow::machine::{Control, Input};
 use schemars::JsonSchema;
@@ -177,7 +177,7 @@ pub(crate) async fn ask(app: &App, ctx: Ctx, request: AskRequest) -> Result<Star
     begin(app, &ctx, &book, job).await
 }
 
-fn check_input(input: &str) -> Result<(), ApiError> {
+pub(crate) fn check_input(input: &str) -> Result<(), ApiError> {
     let wrong = |message: String, hint: &str| {
         Err(ApiError::new(ErrorCode::UsageInvalid, message).with_hint(hint))
     };
@@ -201,7 +201,7 @@ fn check_input(input: &str) -> Result<(), ApiError> {
 }
 
 /// Input of a workflow that wants more than a string is JSON of its schema.
-fn check_schema(workflow: &WorkflowFile, input: &str) -> Result<(), ApiError> {
+pub(crate) fn check_schema(workflow: &WorkflowFile, input: &str) -> Result<(), ApiError> {
     let Some(schema) = &workflow.input else {
         return Ok(());
     };
@@ -249,20 +249,17 @@ fn only_workflow(
     Ok((workflow.clone(), *hash))
 }
 
-struct Job<'a> {
-    workflow: &'a WorkflowFile,
-    hash: Hash,
+pub(crate) struct Job<'a> {
+    pub(crate) workflow: &'a WorkflowFile,
+    pub(crate) hash: Hash,
     /// The file it came from, for messages.
-    file: Option<String>,
-    input: String,
-    options: StartOptions,
+    pub(crate) file: Option<String>,
+    pub(crate) input: String,
+    pub(crate) options: StartOptions,
 }
 
-async fn begin(app: &App, ctx: &Ctx, book: &Book, job: Job<'_>) -> Result<Started, ApiError> {
-    let limits = RunLimits {
-        micro_usd: job.options.budget_usd.as_deref().map(money).transpose()?,
-        ..RunLimits::default()
-    };
+/// Everything a run of this job would read.
+pub(crate) fn resolve_job(app: &App, book: &Book, job: &Job<'_>) -> Result<Resolved, ApiError> {
     let specs = app.tools()?.specs();
     let specs = specs
         .map(|spec| (spec.name.clone(), spec.clone()))
@@ -277,7 +274,7 @@ async fn begin(app: &App, ctx: &Ctx, book: &Book, job: Job<'_>) -> Result<Starte
         model: job.options.model.clone(),
         ..ResolveOptions::default()
     };
-    let resolved = resolve(
+    resolve(
         job.workflow,
         job.hash,
         &book.agent_files(),
@@ -285,19 +282,38 @@ async fn begin(app: &App, ctx: &Ctx, book: &Book, job: Job<'_>) -> Result<Starte
         &|choice| hub.resolve(choice),
         &options,
     )
-    .map_err(|error| named(job.file.as_deref(), error))?;
+    .map_err(|error| named(job.file.as_deref(), error))
+}
+
+async fn begin(app: &App, ctx: &Ctx, book: &Book, job: Job<'_>) -> Result<Started, ApiError> {
+    let run = RunId::new(app.ids().uuid(app.clock().now()));
+    begin_as(app, ctx, book, job, run).await
+}
+
+/// Starts a job under a given id.
+pub(crate) async fn begin_as(
+    app: &App,
+    ctx: &Ctx,
+    book: &Book,
+    job: Job<'_>,
+    run: RunId,
+) -> Result<Started, ApiError> {
+    let limits = RunLimits {
+        micro_usd: job.options.budget_usd.as_deref().map(money).transpose()?,
+        ..RunLimits::default()
+    };
+    let resolved = resolve_job(app, book, &job)?;
     check_models(app, &resolved.definition)?;
     let engine = app.engine()?;
     let definition = resolved.definition;
     let mut started = describe(app, &definition);
-    let run = engine
-        .start(StartRun {
-            definition,
-            input: job.input,
-            limits,
-            by: ctx.caller.as_str().to_owned(),
-        })
-        .await?;
+    let start = StartRun {
+        definition,
+        input: job.input,
+        limits,
+        by: ctx.caller.as_str().to_owned(),
+    };
+    engine.start_as(run, start).await?;
     started.run = run;
     started.notes = resolved.notes.iter().map(IssueShown::from).collect();
     if job.options.approve == Approve::Deny || app.is_unattended() {
@@ -315,7 +331,7 @@ fn named(file: Option<&str>, error: DefinitionError) -> ApiError {
 }
 
 /// A run whose first model cannot be called would stand still at once; better said before it exists.
-fn check_models(app: &App, definition: &Definition) -> Result<(), ApiError> {
+pub(crate) fn check_models(app: &App, definition: &Definition) -> Result<(), ApiError> {
     for agent in definition.agents.values() {
         let mut failure = None;
         for model in &agent.models {
@@ -335,7 +351,7 @@ fn check_models(app: &App, definition: &Definition) -> Result<(), ApiError> {
 }
 
 /// What a host tells before the work begins.
-fn describe(app: &App, definition: &Definition) -> Started {
+pub(crate) fn describe(app: &App, definition: &Definition) -> Started {
     let at_work = |agent: &AgentDef| AgentAtWork {
         id: agent.id.clone(),
         name: agent.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bwana_config::{PlaceKind, VAULT_FILE, probe};
+use bwana_config::{PlaceKind, SecretName, probe};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::secret::Secret;
 use schemars::JsonSchema;
@@ -53,6 +53,11 @@ pub struct SecretsShown {
     pub offers: Vec<OfferShown>,
     /// What is kept there, by name; `null`: it is closed or cannot be read.
     pub names: Option<Vec<String>>,
+    /// What this command has moved here, and what is still at the old place too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,9 +72,19 @@ pub struct OfferShown {
 #[serde(deny_unknown_fields)]
 pub struct UseRequest {
     pub place: String,
-    /// Of the vault: a new one is made with it.
+    /// Of the vault that is involved: a new one is made with it.
     #[serde(default)]
     pub passphrase: Option<SecretText>,
+    /// What is kept at the place before goes along.
+    #[serde(default, rename = "move")]
+    pub take_along: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassphraseRequest {
+    pub old: SecretText,
+    pub new: SecretText,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,7 +94,7 @@ pub struct UnlockRequest {
 }
 
 pub(crate) async fn show(app: &App, _ctx: Ctx, _: Nothing) -> Result<SecretsShown, ApiError> {
-    Ok(shown(app))
+    waiting(app, |app| Ok(shown(app))).await
 }
 
 /// Chooses the place, makes the vault if that is what is chosen and there is none, and writes the choice down.
@@ -89,26 +104,30 @@ pub(crate) async fn choose(
     request: UseRequest,
 ) -> Result<SecretsShown, ApiError> {
     let place: PlaceKind = request.place.parse()?;
-    let secrets = app.secrets();
-    secrets.choose(place);
-    if place == PlaceKind::Vault {
-        let passphrase = request
-            .passphrase
-            .as_ref()
-            .ok_or_else(|| ApiError::new(ErrorCode::UsageInvalid, "a vault needs a passphrase"))?;
-        if app.home().join(VAULT_FILE).exists() {
-            secrets.unlock(Some(&passphrase.0))?;
-        } else {
-            secrets.create_vault(&passphrase.0)?;
-        }
-    } else {
-        secrets.names()?;
+    if place == PlaceKind::Vault && request.passphrase.is_none() {
+        let message = "a vault needs a passphrase";
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message));
     }
-    app.settings_file().change(|settings| {
-        settings.secrets.place = Some(place);
-        Ok(())
-    })?;
-    Ok(shown(app))
+    waiting(app, move |app| {
+        let passphrase = request.passphrase.as_ref().map(|text| &text.0);
+        let take_along = request.take_along;
+        let moved = app
+            .secrets()
+            .change_place(place, passphrase, take_along, || {
+                app.settings_file().change(|settings| {
+                    settings.secrets.place = Some(place);
+                    Ok(())
+                })?;
+                Ok::<_, ApiError>(())
+            })?;
+        let names = |names: Vec<SecretName>| names.iter().map(ToString::to_string).collect();
+        Ok(SecretsShown {
+            moved: names(moved.moved),
+            left_behind: names(moved.left_behind),
+            ..shown(app)
+        })
+    })
+    .await
 }
 
 pub(crate) async fn unlock(
@@ -116,8 +135,35 @@ pub(crate) async fn unlock(
     _ctx: Ctx,
     request: UnlockRequest,
 ) -> Result<SecretsShown, ApiError> {
-    app.secrets().unlock(Some(&request.passphrase.0))?;
-    Ok(shown(app))
+    waiting(app, move |app| {
+        app.secrets().unlock(Some(&request.passphrase.0))?;
+        Ok(shown(app))
+    })
+    .await
+}
+
+/// Encrypts the vault anew; the old passphrase opens it until the new one does.
+pub(crate) async fn passphrase(
+    app: &App,
+    _ctx: Ctx,
+    request: PassphraseRequest,
+) -> Result<SecretsShown, ApiError> {
+    waiting(app, move |app| {
+        let secrets = app.secrets();
+        secrets.change_passphrase(&request.old.0, &request.new.0)?;
+        Ok(shown(app))
+    })
+    .await
+}
+
+/// Does what may wait for a keyring, a disk or a slow hash where waiting holds nobody up.
+pub(crate) async fn waiting<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let app = app.clone();
+    let done = tokio::task::spawn_blocking(move || work(&app)).await;
+    done.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
 }
 
 fn shown(app: &App) -> SecretsShown {
@@ -136,5 +182,7 @@ fn shown(app: &App) -> SecretsShown {
         place: secrets.chosen_kind().map(|kind| kind.to_string()),
         offers: offers.collect(),
         names: names.map(|names| names.iter().map(ToString::to_string).collect()),
+        moved: Vec::new(),
+        left_behind: Vec::new(),
     }
 }

@@ -1,9 +1,11 @@
 //! Commands about human tasks: what is asked, and what the person says. Only here does a decision enter the system.
 
-use bwana_engine::EngineError;
+use bwana_engine::{EngineError, Wanted};
 use bwana_store::{TaskFilter, TaskInfo};
+use bwana_types::effect::RiskClass;
 use bwana_types::error::{ApiError, ErrorCode};
-use bwana_types::id::{RunId, TaskId};
+use bwana_types::grant::Pattern;
+use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use bwana_workflow::machine::Input;
 use schemars::JsonSchema;
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Mode};
 use crate::command::Ctx;
+use crate::grants::{self, Scope, ScopeOffer};
 use crate::quiet;
 use crate::shape::Time;
 
@@ -29,6 +32,15 @@ pub struct TaskShown {
     pub opened_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionShown>,
+    /// Of an open question about a tool: how far an answer may reach, the least first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeOffer>,
+    /// What the tool could do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskClass>,
+    /// A yes reaches others, costs money or cannot be undone, so it takes a second key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_key: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +55,12 @@ pub struct DecisionShown {
     pub verdict: Verdict,
     pub by: DecidedBy,
     pub at: Time,
+    /// What was allowed or forbidden with it; `grants.undo` takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// JSON text of the arguments a person put in the place of the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
 }
 
 impl From<TaskInfo> for TaskShown {
@@ -56,12 +74,20 @@ impl From<TaskInfo> for TaskShown {
                 None => TaskStatus::Open,
                 Some(_) => TaskStatus::Decided,
             },
+            scopes: match task.decision {
+                None => grants::offers(&task.ask),
+                Some(_) => Vec::new(),
+            },
+            risk: grants::risk(&task.ask),
+            second_key: grants::needs_second_key(&task.ask),
             ask: task.ask,
             opened_at: Time(task.opened_at),
             decision: task.decision.map(|decision| DecisionShown {
                 verdict: decision.verdict,
                 by: decision.by,
                 at: Time(decision.at),
+                grant: decision.grant,
+                edited: decision.edited,
             }),
         }
     }
@@ -91,13 +117,42 @@ pub struct TaskRef {
     pub task: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApproveRequest {
+    /// An id, or its last characters.
+    pub task: String,
+    /// `once`, `run` or `workflow`.
+    pub scope: Scope,
+    /// One of those the question offers with that scope; without one, exactly these arguments. Only later calls are
+    /// covered: other questions that are open already stay open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Pattern>,
+    /// Arguments to use in the place of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<serde_json::Value>,
+}
+
+impl From<TaskRef> for ApproveRequest {
+    fn from(by: TaskRef) -> Self {
+        Self {
+            task: by.task,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct DenyRequest {
     pub task: String,
     /// Told to the agent.
-    #[serde(default)]
     pub reason: String,
+    /// `once`, or `never`: also deny what follows in this workflow, without asking.
+    pub scope: Scope,
+    /// As in an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Pattern>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -149,14 +204,38 @@ pub(crate) async fn show(app: &App, _ctx: Ctx, by: TaskRef) -> Result<TaskShown,
     Ok(app.store()?.task(task)?.into())
 }
 
-pub(crate) async fn approve(app: &App, ctx: Ctx, by: TaskRef) -> Result<TaskShown, ApiError> {
-    decide(app, &ctx, &by.task, Verdict::Approve).await
+pub(crate) async fn approve(
+    app: &App,
+    ctx: Ctx,
+    request: ApproveRequest,
+) -> Result<TaskShown, ApiError> {
+    if request.scope == Scope::Never {
+        return Err(wrong_scope("never is an answer of `tasks.deny`"));
+    }
+    let wanted = Wanted {
+        scope: request.scope.grant(),
+        pattern: request.pattern,
+        edit: request.edit.map(|args| args.to_string()),
+    };
+    decide(app, &ctx, &request.task, Verdict::Approve, &wanted).await
+}
+
+fn wrong_scope(why: &str) -> ApiError {
+    ApiError::new(ErrorCode::UsageInvalid, why)
 }
 
 pub(crate) async fn deny(app: &App, ctx: Ctx, request: DenyRequest) -> Result<TaskShown, ApiError> {
     check_size(&request.reason)?;
+    if matches!(request.scope, Scope::Run | Scope::Workflow) {
+        return Err(wrong_scope("a denial holds once or never ends"));
+    }
     let reason = request.reason;
-    decide(app, &ctx, &request.task, Verdict::Deny { reason }).await
+    let wanted = Wanted {
+        scope: request.scope.grant(),
+        pattern: request.pattern,
+        edit: None,
+    };
+    decide(app, &ctx, &request.task, Verdict::Deny { reason }, &wanted).await
 }
 
 pub(crate) async fn answer(
@@ -166,7 +245,8 @@ pub(crate) async fn answer(
 ) -> Result<TaskShown, ApiError> {
     check_size(&request.text)?;
     let text = request.text;
-    decide(app, &ctx, &request.task, Verdict::Answer { text }).await
+    let plain = Wanted::default();
+    decide(app, &ctx, &request.task, Verdict::Answer { text }, &plain).await
 }
 
 pub(crate) async fn resolve(
@@ -180,7 +260,7 @@ pub(crate) async fn resolve(
         Outcome::SendAgain => Verdict::SendAgain,
         Outcome::GiveUp => Verdict::GiveUp,
     };
-    decide(app, &ctx, &request.task, verdict).await
+    decide(app, &ctx, &request.task, verdict, &Wanted::default()).await
 }
 
 fn check_size(text: &str) -> Result<(), ApiError> {
@@ -196,7 +276,13 @@ fn check_size(text: &str) -> Result<(), ApiError> {
 
 /// Records a decision, durably, before anything acts on it. Where the run is worked on, or this process works on all
 /// runs, it goes on at once; otherwise only the decision is written.
-async fn decide(app: &App, ctx: &Ctx, text: &str, verdict: Verdict) -> Result<TaskShown, ApiError> {
+async fn decide(
+    app: &App,
+    ctx: &Ctx,
+    text: &str,
+    verdict: Verdict,
+    wanted: &Wanted,
+) -> Result<TaskShown, ApiError> {
     let id = app.find_task(text)?;
     let by = ctx.caller.decides_as().ok_or_else(|| {
         ApiError::new(
@@ -212,7 +298,7 @@ async fn decide(app: &App, ctx: &Ctx, text: &str, verdict: Verdict) -> Result<Ta
         return Err(already_decided(id, &decision.verdict, decision.by));
     }
     if app.mode() == Mode::Own || app.is_live(task.run) {
-        app.engine()?.decide(id, verdict, by).await?;
+        app.engine()?.decide_on(id, verdict, wanted, by).await?;
     } else {
         let ended = bwana_engine::view(app.store()?, task.run)?
             .status
@@ -221,10 +307,14 @@ async fn decide(app: &App, ctx: &Ctx, text: &str, verdict: Verdict) -> Result<Ta
             let why = String::from("the run has ended, so nothing is sent any more");
             return Err(EngineError::WrongAnswer { task: id, why }.into());
         }
-        let decided = Input::Decided {
+        let state = bwana_engine::fold_run(app.store()?, task.run)?;
+        let now = app.clock().now();
+        let terms = bwana_engine::terms(app.store()?, app.tools()?, &state, now, &task, wanted)?;
+        let decided = Input::DecidedOn {
             task: task.seq,
             verdict,
             by,
+            terms: Box::new(terms),
         };
         if !quiet::steer(app, task.run, decided).await? {
             return Err(EngineError::AlreadyDecided(id).into());

@@ -110,6 +110,7 @@ pub(crate) async fn call(
         cancel: CancellationToken::new(),
         limits: spec.limits,
     };
+    let redactor = app.secrets().redactor();
     let output = bwana_tools::run(&**tool, ctx, args)
         .await
         .map_err(|error| {
@@ -123,7 +124,7 @@ pub(crate) async fn call(
         })?;
     Ok(CallReport {
         tool: spec.name.clone(),
-        content: output.content,
+        content: redactor.exact(&output.content).into_owned(),
         is_error: output.is_error,
         source: output.source,
         artifacts: output

@@ -14,6 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, artifacts_folder};
+use crate::grants;
+use crate::say::QueuedShown;
 use crate::shape::{Dollars, Time};
 use crate::tasks::TaskShown;
 
@@ -49,6 +51,9 @@ pub struct RunShown {
     pub artifacts: Vec<ArtifactShown>,
     /// Open questions to the person.
     pub tasks: Vec<TaskShown>,
+    /// What the person said and nobody has heard yet.
+    #[serde(default)]
+    pub queued: Vec<QueuedShown>,
     /// The run this one shares its beginning with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<ForkedFrom>,
@@ -184,6 +189,7 @@ impl RunShown {
                 })
                 .collect(),
             tasks: view.tasks.into_iter().map(TaskShown::from).collect(),
+            queued: view.queued.into_iter().map(QueuedShown::from).collect(),
             forked_from: forked_from(&info),
             started_at: Time(view.started_at),
             updated_at: Time(view.updated_at),
@@ -252,6 +258,9 @@ impl From<TaskView> for TaskShown {
             path: task.path,
             kind: task.ask.kind(),
             status: crate::tasks::TaskStatus::Open,
+            scopes: grants::offers(&task.ask),
+            risk: grants::risk(&task.ask),
+            second_key: grants::needs_second_key(&task.ask),
             ask: task.ask,
             opened_at: Time(task.opened_at),
             decision: None,

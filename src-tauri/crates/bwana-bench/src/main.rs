@@ -2,6 +2,8 @@
 //! object a line: `name`, `measured` (text for people), `held`, and the bare figures. `cargo xtask bench` shows the table.
 
 mod cost;
+mod llm;
+mod local;
 mod process;
 mod scenarios;
 mod world;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cost::Meter;
 use crate::process::{kill, runtime, start};
 use crate::world::{Server, World, chat, steps};
+use crate::{llm, local};
 
 type Scenario = fn() -> anyhow::Result<Value>;
 
@@ -23,6 +24,10 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("kill", kill),
     ("start", start),
     ("resume", resume),
+    ("llm_call", llm::call),
+    ("llm_deltas", llm::deltas),
+    ("llm_history", llm::history),
+    ("local", local::local),
 ];
 
 /// About 400 bytes, as an agent's short answer has.

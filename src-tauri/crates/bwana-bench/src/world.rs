@@ -134,6 +134,7 @@ impl World {
             tools: Registry::new([Arc::new(Look::default()) as Arc<dyn Tool>])?,
             egress: Egress::new(EgressSettings::default())?,
             models: Arc::new(One(Arc::new(provider))),
+            redactor: bwana_types::redact::Redactor::new(),
             options: Options {
                 artifacts: home.join("artifacts"),
                 unattended: true,

@@ -71,6 +71,11 @@ pub(crate) enum Cli {
 An answer is for exactly what was asked. The first one stands."
     )]
     Tasks(Tasks),
+    /// What was allowed and forbidden beyond one call: list it, take it back
+    #[command(subcommand)]
+    Grants(Grants),
+    /// Say what a wish would start, what it may cost and what will ask
+    Plan(Plan),
     /// List tools, or use one by hand
     #[command(subcommand)]
     Tools(Tools),
@@ -88,7 +93,14 @@ A key stays in the environment, and only the name of its variable is kept (--key
     )]
     Providers(Providers),
     /// Where keys are kept: the system's keyring, an encrypted vault, or memory only
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana secrets show
+  bwana secrets use keyring
+  bwana secrets use vault --move    what the keyring holds goes along
+  bwana secrets passphrase"
+    )]
     Secrets(Secrets),
     /// Models on this machine: list, fetch, add, remove
     #[command(
@@ -98,6 +110,7 @@ A key stays in the environment, and only the name of its variable is kept (--key
   bwana models pull                 the small starter model
   bwana models pull qwen3-1.7b
   bwana models add ~/Downloads/model.gguf
+  bwana models measure qwen3-1.7b
   bwana models default groq/llama-3.3-70b-versatile"
     )]
     Models(Models),
@@ -231,6 +244,15 @@ pub(crate) enum Runs {
     Pause { id: String },
     /// End a run
     Cancel { id: String },
+    /// Tell a run something; whoever speaks next hears it
+    Say {
+        id: String,
+        /// TEXT, @FILE, or - for standard input
+        text: String,
+        /// When it is heard
+        #[arg(long, value_enum, default_value_t)]
+        when: When,
+    },
     /// A new run that shares another's journal up to an entry
     Fork {
         id: String,
@@ -247,6 +269,67 @@ pub(crate) enum Runs {
     Export { id: String },
     /// Take an exported run in, paused
     Import { file: PathBuf },
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// By the next model call
+    #[default]
+    Now,
+    /// By the first model call of the next step
+    AfterStep,
+    /// When the run would end: its last speaker takes one more turn
+    AtEnd,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grants {
+    /// What stands, newest first
+    List {
+        /// Also what was taken back or has expired
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take one back; from then on it decides nothing
+    Revoke { id: String },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:
+  bwana plan \"What does a food permit in Kisumu need?\"
+  bwana plan \"/business_setup A bakery in Kisumu\"
+  bwana plan \"@sales_marketing Write a slogan\"
+
+Nothing is started and nobody is called.")]
+pub(crate) struct Plan {
+    /// The wish: TEXT, @FILE, or - for standard input
+    pub(crate) text: String,
+    /// PROVIDER/MODEL for every agent
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+}
+
+/// What else a yes or a never covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Covers {
+    /// Exactly these arguments
+    Exact,
+    /// This address, whatever is sent there
+    Address,
+    /// Any address of this host
+    Host,
+    /// Any recipient of this mail domain
+    Domain,
+    /// Any file in this folder
+    Folder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AllowIn {
+    /// The rest of this run
+    Run,
+    /// Every run of this version of the workflow, for 30 days
+    Workflow,
 }
 
 #[derive(Debug, Subcommand)]
@@ -296,13 +379,30 @@ pub(crate) enum Tasks {
     /// A question in full
     Show { id: String },
     /// Yes, to exactly what is asked
-    Approve { id: String },
+    Approve {
+        id: String,
+        /// Allow later calls like it as well
+        #[arg(long = "in", value_enum, value_name = "SCOPE")]
+        scope: Option<AllowIn>,
+        /// Which calls are like it
+        #[arg(long, value_enum, default_value = "exact", requires = "scope")]
+        covers: Covers,
+        /// Arguments to use instead, as JSON
+        #[arg(long, value_name = "JSON")]
+        edit: Option<String>,
+    },
     /// No
     Deny {
         id: String,
         /// Told to the agent
         #[arg(long, default_value = "")]
         reason: String,
+        /// Deny later calls like it in this workflow as well, without asking
+        #[arg(long)]
+        never: bool,
+        /// Which calls are like it
+        #[arg(long, value_enum, default_value = "exact", requires = "never")]
+        covers: Covers,
     },
     /// Answer an agent's question; for an effect that may have happened: done, again or give-up
     Answer { id: String, text: String },
@@ -412,7 +512,15 @@ pub(crate) enum Secrets {
     Use {
         /// keyring, vault or memory
         place: String,
+        /// Take along what is kept at the place before, and remove it there
+        #[arg(long = "move")]
+        take_along: bool,
     },
+    /// Change the passphrase of the vault
+    ///
+    /// Without a terminal the old one is read from the file that BWANA_VAULT_PASSPHRASE_FILE names, and the new one from
+    /// standard input.
+    Passphrase,
     /// Open the vault of the program that works on runs
     Unlock,
 }
@@ -421,6 +529,8 @@ pub(crate) enum Secrets {
 pub(crate) enum Models {
     /// Models on this machine, and those that can be fetched
     List,
+    /// Everything about one model
+    Show { id: String },
     /// Fetch a model; without an id the starter model
     Pull {
         id: Option<String>,
@@ -430,8 +540,16 @@ pub(crate) enum Models {
     },
     /// Take a model file (.gguf) in
     Add { file: PathBuf },
-    /// Delete a model file
+    /// Delete a model file, or what a broken download left of it
     Remove { id: String },
+    /// Measure how fast a model is on this machine
+    Measure { id: String },
+    /// Turn texts into vectors with a model; --json prints them
+    Embed {
+        id: String,
+        #[arg(required = true)]
+        texts: Vec<String>,
+    },
     /// The model for everything that names none; without one, choose by itself again
     Default { model: Option<String> },
 }

@@ -72,12 +72,14 @@ async fn hand_on(door: &Door, task: &TaskShown, answer: &str) -> Result<bool, Ap
         }
         Ask::Approve { .. } | Ask::Plan { .. } | Ask::Price { .. } => match word.as_str() {
             "y" | "yes" => {
-                door.call::<TasksApprove>(TaskRef { task: id }).await?;
+                door.call::<TasksApprove>(TaskRef { task: id }.into())
+                    .await?;
             }
             "n" | "no" => {
                 let request = DenyRequest {
                     task: id,
                     reason: String::new(),
+                    ..DenyRequest::default()
                 };
                 door.call::<TasksDeny>(request).await?;
             }

@@ -117,3 +117,21 @@ pub(crate) async fn once<C: Command>(
     closed?;
     Ok(answer)
 }
+
+/// The same for what is best known where runs are worked on: asked there if somebody works, else read here.
+///
+/// # Errors
+/// Those of the command.
+pub(crate) async fn once_where_work_is<C: Command>(
+    host: &HostOptions,
+    request: C::Request,
+) -> Result<C::Response, ApiError> {
+    let door = match Client::connect(&host.home).await {
+        Ok(Some(owner)) => Door::Owner(owner),
+        // An owner of another version, or one that does not answer, is no reason to show nothing.
+        Ok(None) | Err(_) => Door::reader(host)?,
+    };
+    let answer = door.call::<C>(request).await;
+    door.close().await?;
+    answer
+}

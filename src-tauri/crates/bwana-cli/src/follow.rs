@@ -86,8 +86,13 @@ impl<'a> Follower<'a> {
                     self.stage.words(*call, *attempt, *offset, text);
                 }
             }
-            // The whole text comes with the entry that ends the call.
-            Event::Missed { .. } | Event::Progress { .. } => {}
+            // The whole text comes with the entry that ends the call; the others are told to windows.
+            Event::Missed { .. }
+            | Event::Progress { .. }
+            | Event::Open { .. }
+            | Event::Batch { .. }
+            | Event::Stream { .. }
+            | Event::Reset { .. } => {}
         }
     }
 
@@ -131,7 +136,7 @@ impl<'a> Follower<'a> {
                 self.stage.say(&self.out.warn(&text));
             }
             Body::ToolAssessed(assessed) => {
-                if let Assessment::Refuse { message } = &assessed.verdict {
+                if let Assessment::Refuse { message, .. } = &assessed.verdict {
                     let text = format!("  not done: {}", shortened(message));
                     self.stage.say(&self.out.dim(&text));
                 }

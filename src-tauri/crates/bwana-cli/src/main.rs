@@ -4,12 +4,15 @@
 mod args;
 mod ask_person;
 mod data;
+mod doctor;
 mod door;
 mod follow;
 mod host;
 mod lists;
+mod models;
 mod out;
 mod owner;
+mod plan;
 mod providers;
 mod secrets;
 mod sentence;
@@ -20,9 +23,10 @@ mod stage;
 mod watch;
 mod work;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use bwana_api::{HostOptions, Redactor};
+use bwana_api::{HostOptions, Redactor, report_crashes};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 use clap::Parser;
 
@@ -34,21 +38,36 @@ fn main() -> ExitCode {
     let out = Out::new(args.json, args.no_color, args.verbose > 0);
     let redactor = Redactor::new();
     out.start_log(args.verbose, &redactor);
-    let outcome = host::runtime(&args.command).and_then(|runtime| {
+    report_crashes(&redactor, host::home(&args).ok().as_deref());
+    let work = || {
+        let runtime = host::runtime(&args.command)?;
         let ended = runtime.block_on(run(&args, &out, &redactor));
         // A prompt may still be read; nobody waits for it.
         runtime.shutdown_background();
         ended
-    });
-    match outcome {
-        Ok(code) => ExitCode::from(code as u8),
-        Err(mut error) => {
-            let code = error.code.exit_code();
-            error.message = redactor.text(&error.message).into_owned();
+    };
+    // Nothing of ours is used afterwards but what prints.
+    let ended = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(mut error)) => {
+            redact(&redactor, &mut error);
             out.error(&error);
-            ExitCode::from(code as u8)
+            error.code.exit_code()
         }
-    }
+        // The hook has told the person.
+        Err(_) => {
+            let message = "the program stopped because of a mistake of its own";
+            out.error_object(&ApiError::new(ErrorCode::Internal, message));
+            ErrorCode::Internal.exit_code()
+        }
+    };
+    ExitCode::from(ended as u8)
+}
+
+fn redact(redactor: &Redactor, error: &mut ApiError) {
+    error.message = redactor.text(&error.message).into_owned();
+    error.hint = redactor.text(&error.hint).into_owned();
+    redactor.json(&mut error.details);
 }
 
 /// The whole of a command; the answer says how the process ends.
@@ -68,11 +87,14 @@ async fn command(host: &HostOptions, args: &Args, out: &Out) -> Result<Ends, Api
         Cli::Run(run) => work::run(host, out, run).await,
         Cli::Ask(ask) => work::ask(host, out, ask).await,
         Cli::Runs(runs) => work::runs(host, out, runs).await,
+        Cli::Plan(plan) => plan::plan(host, out, plan).await,
+        Cli::Grants(grants) => plan::grants(host, out, grants).await,
         Cli::Serve(options) => serve::serve(host.clone(), out, options).await,
         Cli::Backup { folder } => data::backup(host, out, folder.as_deref()).await,
         Cli::Restore { folder } => data::restore(host, out, folder),
         Cli::Verify { rebuild } => data::verify(host, out, *rebuild).await,
         Cli::Secrets(secrets) => secrets::command(host, out, secrets).await,
+        Cli::Models(models) => models::command(host, out, models).await,
         other => simple::command(host, out, other).await,
     }
 }

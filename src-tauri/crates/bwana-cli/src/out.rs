@@ -108,10 +108,15 @@ impl Out {
         self.write(To::Stderr, &format!("{text}\n"), false);
     }
 
-    /// What went wrong and what to do next; with `--json` also as an object.
-    pub(crate) fn error(&self, error: &ApiError) {
+    /// What went wrong for scripts alone, where people were told already.
+    pub(crate) fn error_object(&self, error: &ApiError) {
         self.json(&json!({"type": "error", "code": error.code, "message": error.message, "hint": error.hint,
             "details": error.details}));
+    }
+
+    /// What went wrong and what to do next; with `--json` also as an object.
+    pub(crate) fn error(&self, error: &ApiError) {
+        self.error_object(error);
         let head = self.styled("error", Style::new().red().bold());
         self.aside(&format!("{head}: {} [{}]", error.message, error.code));
         if let Some(issues) = error.details["issues"].as_array() {

@@ -6,14 +6,16 @@ use bwana_api::command::{
     ProvidersUsage,
 };
 use bwana_api::definitions::Nothing;
-use bwana_api::providers::{AddRequest, NameRef, PresetShown, ProviderShown, TestRequest};
+use bwana_api::providers::{
+    AddRequest, NameRef, PresetShown, ProviderShown, ProviderStatus, StandingState, TestRequest,
+};
 use bwana_api::secrets::SecretText;
 use bwana_api::usage::{UsageLine, UsageRequest};
-use bwana_types::error::{ApiError, ExitCode as Ends};
+use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 use bwana_types::model::Probe;
 
 use crate::args::{self, Providers};
-use crate::door::once;
+use crate::door::{once, once_where_work_is};
 use crate::lists::table;
 use crate::out::Out;
 use crate::secrets;
@@ -25,16 +27,8 @@ pub(crate) async fn command(
 ) -> Result<Ends, ApiError> {
     match providers {
         Providers::List => {
-            let list = once::<ProvidersList>(host, Nothing {}).await?;
-            list.providers
-                .iter()
-                .for_each(|provider| out.json(provider));
-            let rows: Vec<Vec<String>> = list.providers.iter().map(provider_row).collect();
-            table(
-                out,
-                &["id", "address", "model", "key", "USD per Mtok in/out"],
-                &rows,
-            );
+            let list = once_where_work_is::<ProvidersList>(host, Nothing {}).await?;
+            print_list(out, &list.providers);
         }
         Providers::Presets => {
             let list = once::<ProvidersPresets>(host, Nothing {}).await?;
@@ -180,21 +174,75 @@ fn preset_row(preset: &PresetShown) -> Vec<String> {
     ]
 }
 
-fn provider_row(provider: &ProviderShown) -> Vec<String> {
-    let price = |price: Option<bwana_api::Dollars>| {
-        price.map_or_else(|| String::from("unknown"), |usd| usd.0.to_string())
+/// Two lines each, so that nothing is cut in a narrow terminal; a third where something is wrong.
+fn print_list(out: &Out, providers: &[ProviderShown]) {
+    providers.iter().for_each(|provider| out.json(provider));
+    if out.is_json() {
+        return;
+    }
+    if providers.is_empty() {
+        out.line(&out.dim("none; `bwana providers presets` shows those this program knows"));
+    }
+    let widest = providers.iter().map(|one| one.id.chars().count()).max();
+    let width = widest.unwrap_or(0).max(8);
+    let indent = " ".repeat(width + 2);
+    for one in providers {
+        let model = one.model.as_deref().unwrap_or("no model named");
+        let default = if one.is_default { ", the default" } else { "" };
+        out.line(&format!(
+            "{:<width$}  {}, {model}{default}",
+            one.id,
+            standing(out, one)
+        ));
+        let key = match (&one.key, one.status) {
+            (None, _) => String::from("needs no key"),
+            (Some(key), ProviderStatus::Ready) => format!("key in {key}"),
+            (Some(key), ProviderStatus::NoKey) => format!("no key in {key}"),
+        };
+        let line = format!("{}, {key}, {}", one.base_url, price_words(one));
+        out.line(&out.dim(&format!("{indent}{}", crate::stage::visible(&line))));
+        if let Some((code, words)) = last_error(one) {
+            let words = crate::stage::visible(words);
+            out.line(&out.warn(&format!("{indent}last error {code}: {words}")));
+        }
+    }
+}
+
+fn standing(out: &Out, provider: &ProviderShown) -> String {
+    if provider.status == ProviderStatus::NoKey {
+        return out.warn("no key");
+    }
+    let until = |until: Option<bwana_api::Time>| {
+        until.map_or_else(String::new, |time| {
+            format!(" until {}", time.0.to_rfc3339())
+        })
     };
-    vec![
-        provider.id.clone(),
-        provider.base_url.clone(),
-        provider.model.clone().unwrap_or_else(|| String::from("-")),
-        provider.key.clone().unwrap_or_else(|| String::from("none")),
-        format!(
-            "{} / {}",
-            price(provider.price_in),
-            price(provider.price_out)
-        ),
-    ]
+    match &provider.standing {
+        None => String::from("not asked yet"),
+        Some(standing) => match standing.state {
+            StandingState::Works => out.good("works"),
+            StandingState::Refuses => out.warn("answers, and refuses"),
+            StandingState::Paused => out.warn(&format!("paused{}", until(standing.until))),
+            StandingState::CircuitOpen => out.warn(&format!("left alone{}", until(standing.until))),
+        },
+    }
+}
+
+fn last_error(provider: &ProviderShown) -> Option<(ErrorCode, &str)> {
+    let standing = provider.standing.as_ref()?;
+    let words = standing.last_failure.as_deref().unwrap_or_default();
+    Some((standing.last_error?, words))
+}
+
+fn price_words(provider: &ProviderShown) -> String {
+    match (provider.price_in, provider.price_out) {
+        (Some(price_in), Some(price_out)) => {
+            let date = provider.price_as_of.as_deref();
+            let date = date.map_or_else(String::new, |day| format!(" ({day})"));
+            format!("USD {} in, {} out per Mtok{date}", price_in.0, price_out.0)
+        }
+        _ => String::from("price unknown"),
+    }
 }
 
 /// The three answers of a connection test.

@@ -2,9 +2,9 @@
 
 use std::io::IsTerminal;
 
-use bwana_api::command::{SecretsShow, SecretsUnlock, SecretsUse};
+use bwana_api::command::{SecretsPassphrase, SecretsShow, SecretsUnlock, SecretsUse};
 use bwana_api::definitions::Nothing;
-use bwana_api::secrets::{SecretText, SecretsShown, UnlockRequest, UseRequest};
+use bwana_api::secrets::{PassphraseRequest, SecretText, SecretsShown, UnlockRequest, UseRequest};
 use bwana_api::{HostOptions, read_secret};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 use bwana_types::secret::Secret;
@@ -25,13 +25,16 @@ pub(crate) async fn command(
 ) -> Result<Ends, ApiError> {
     let shown = match secrets {
         Secrets::Show => once::<SecretsShow>(host, Nothing {}).await?,
-        Secrets::Use { place } => {
-            let passphrase = match place.as_str() {
-                "vault" => Some(SecretText(passphrase()?)),
-                _ => None,
+        Secrets::Use { place, take_along } => {
+            let request = use_request(host, place, *take_along).await?;
+            once::<SecretsUse>(host, request).await?
+        }
+        Secrets::Passphrase => {
+            let request = PassphraseRequest {
+                old: SecretText(passphrase()?),
+                new: SecretText(new_passphrase()?),
             };
-            let place = place.clone();
-            once::<SecretsUse>(host, UseRequest { place, passphrase }).await?
+            once::<SecretsPassphrase>(host, request).await?
         }
         Secrets::Unlock => {
             let passphrase = SecretText(passphrase()?);
@@ -43,7 +46,46 @@ pub(crate) async fn command(
     Ok(Ends::Done)
 }
 
+/// A vault that is made, opened or emptied needs its passphrase.
+async fn use_request(
+    host: &HostOptions,
+    place: &str,
+    take_along: bool,
+) -> Result<UseRequest, ApiError> {
+    let is_from_vault = match take_along {
+        true => {
+            let shown = once::<SecretsShow>(host, Nothing {}).await?;
+            let has_vault = shown
+                .offers
+                .iter()
+                .any(|offer| offer.place == "vault" && offer.state == "locked");
+            let chosen = shown.place.as_deref();
+            // Asked for again where it is chosen already, a move that was interrupted is finished.
+            chosen == Some("vault") || (chosen == Some(place) && has_vault)
+        }
+        false => false,
+    };
+    let passphrase = match place == "vault" || is_from_vault {
+        true => Some(SecretText(passphrase()?)),
+        false => None,
+    };
+    Ok(UseRequest {
+        place: place.to_owned(),
+        passphrase,
+        take_along,
+    })
+}
+
 fn print(out: &Out, shown: &SecretsShown) {
+    if !shown.moved.is_empty() {
+        out.line(&format!("moved: {}", shown.moved.join(", ")));
+    }
+    if !shown.left_behind.is_empty() {
+        let names = shown.left_behind.join(", ");
+        out.line(&out.warn(&format!(
+            "still at the old place too: {names}; it differs there, or could not be removed"
+        )));
+    }
     let here = |place: &str| shown.place.as_deref() == Some(place);
     let rows: Vec<Vec<String>> = shown
         .offers
@@ -106,6 +148,21 @@ fn passphrase() -> Result<Secret, ApiError> {
         ApiError::new(ErrorCode::UsageInvalid, message)
     })?;
     Ok(read_secret(file)?)
+}
+
+/// A new passphrase: twice at a terminal, because nobody sees what they type.
+fn new_passphrase() -> Result<Secret, ApiError> {
+    let is_typed = std::io::stdin().is_terminal();
+    if !is_typed && passphrase_file().is_none() {
+        let message = format!("{PASSPHRASE_FILE} names no file with the old passphrase");
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message));
+    }
+    let new = ask("New passphrase (it is not shown): ")?;
+    if is_typed && ask("The same again: ")? != new {
+        let message = "the two are not the same; nothing was changed";
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message));
+    }
+    Ok(new)
 }
 
 /// A secret: typed without being shown at a terminal, else all of standard input.

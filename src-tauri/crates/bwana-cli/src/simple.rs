@@ -1,33 +1,30 @@
 //! Commands that ask one thing and print the answer.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use bwana_api::HostOptions;
 use bwana_api::command::{
     AgentsExport, AgentsList, AgentsShow, BudgetRaise, BudgetSet, BudgetShow, DefinitionsImport,
-    DefinitionsValidate, Doctor, EgressAllow, EgressForbid, EgressList, ModelsAdd, ModelsDefault,
-    ModelsList, ModelsPull, ModelsRemove, TasksAnswer, TasksApprove, TasksDeny, TasksList,
-    TasksResolve, TasksShow, ToolsCall, ToolsList, ToolsShow, WorkflowsExport, WorkflowsList,
-    WorkflowsShow,
+    DefinitionsValidate, EgressAllow, EgressForbid, EgressList, TasksAnswer, TasksApprove,
+    TasksDeny, TasksList, TasksResolve, TasksShow, ToolsCall, ToolsList, ToolsShow,
+    WorkflowsExport, WorkflowsList, WorkflowsShow,
 };
 use bwana_api::definitions::{
     ById, DefinitionList, FILE_MAX_BYTES, FileText, ImportRequest, Nothing,
 };
-use bwana_api::doctor::FindingStatus;
 use bwana_api::egress::HostRequest;
-use bwana_api::models::{
-    AddRequest as ModelAdd, DefaultRequest, ModelRefRequest, ModelShown, PullRequest,
-};
+use bwana_api::grants::Scope;
 use bwana_api::tasks::{
-    AnswerRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef, TaskShown,
+    AnswerRequest, ApproveRequest, DenyRequest, ListRequest, Outcome, ResolveRequest, TaskRef,
+    TaskShown,
 };
-use bwana_api::{Event, Events, HostOptions};
 use bwana_api::{budget, tools};
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
-use indicatif::{ProgressBar, ProgressStyle};
+use bwana_types::grant::Pattern;
 
-use crate::args::{self, Agents, Budget, Cli, Egress, Import, Models, Tasks, Tools, Workflows};
-use crate::door::{Door, once};
+use crate::args::{self, Agents, Budget, Cli, Egress, Import, Tasks, Tools, Workflows};
+use crate::door::once;
 use crate::lists::{self, table};
 use crate::out::Out;
 
@@ -42,12 +39,14 @@ pub(crate) async fn command(
         Cli::Tasks(tasks) => self::tasks(host, out, tasks).await,
         Cli::Tools(tools) => self::tools(host, out, tools).await,
         Cli::Providers(providers) => crate::providers::command(host, out, providers).await,
-        Cli::Models(models) => self::models(host, out, models).await,
         Cli::Budget(budget) => self::budget(host, out, budget).await,
         Cli::Egress(egress) => self::egress(host, out, egress).await,
-        Cli::Doctor => doctor(host, out).await,
+        Cli::Doctor => crate::doctor::doctor(host, out).await,
         // These have rooms of their own.
         Cli::Secrets(_)
+        | Cli::Grants(_)
+        | Cli::Plan(_)
+        | Cli::Models(_)
         | Cli::Run(_)
         | Cli::Ask(_)
         | Cli::Runs(_)
@@ -245,16 +244,32 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
             lists::tasks(out, std::slice::from_ref(&shown));
             return Ok(Ends::Done);
         }
-        Tasks::Approve { id } => once::<TasksApprove>(host, by(id)).await?,
-        Tasks::Deny { id, reason } => {
-            once::<TasksDeny>(
-                host,
-                DenyRequest {
-                    task: id.clone(),
-                    reason: reason.clone(),
-                },
-            )
-            .await?
+        Tasks::Approve {
+            id,
+            scope,
+            covers,
+            edit,
+        } => approve(host, id, *scope, *covers, edit.as_deref()).await?,
+        Tasks::Deny {
+            id,
+            reason,
+            never,
+            covers,
+        } => {
+            let (scope, pattern) = match never {
+                false => (Scope::Once, None),
+                true => (
+                    Scope::Never,
+                    Some(pattern(host, id, Scope::Never, *covers).await?),
+                ),
+            };
+            let request = DenyRequest {
+                task: id.clone(),
+                reason: reason.clone(),
+                scope,
+                pattern,
+            };
+            once::<TasksDeny>(host, request).await?
         }
         Tasks::Answer { id, text } => answer(host, id, text).await?,
         Tasks::Resolve { id, outcome, note } => {
@@ -273,6 +288,80 @@ async fn tasks(host: &HostOptions, out: &Out, tasks: &Tasks) -> Result<Ends, Api
     };
     decided(out, &shown);
     Ok(Ends::Done)
+}
+
+/// A yes, with what else it allows and which arguments it changes.
+async fn approve(
+    host: &HostOptions,
+    id: &str,
+    scope: Option<args::AllowIn>,
+    covers: args::Covers,
+    edit: Option<&str>,
+) -> Result<TaskShown, ApiError> {
+    let edit = edit
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| {
+            ApiError::new(
+                ErrorCode::UsageInvalid,
+                format!("the new arguments are no JSON: {error}"),
+            )
+        })?;
+    let scope = match scope {
+        None => Scope::Once,
+        Some(args::AllowIn::Run) => Scope::Run,
+        Some(args::AllowIn::Workflow) => Scope::Workflow,
+    };
+    let exact = covers == args::Covers::Exact;
+    let pattern = match scope {
+        // Of new arguments nobody has seen a pattern yet: the narrowest is taken.
+        Scope::Run | Scope::Workflow if !exact && edit.is_none() => {
+            Some(pattern(host, id, scope, covers).await?)
+        }
+        _ => None,
+    };
+    let request = ApproveRequest {
+        task: id.to_owned(),
+        scope,
+        pattern,
+        edit,
+    };
+    once::<TasksApprove>(host, request).await
+}
+
+/// The pattern of this kind that a question offers.
+async fn pattern(
+    host: &HostOptions,
+    id: &str,
+    scope: Scope,
+    covers: args::Covers,
+) -> Result<Pattern, ApiError> {
+    let by = TaskRef {
+        task: id.to_owned(),
+    };
+    let shown = once::<TasksShow>(host, by).await?;
+    let fits = |pattern: &Pattern| {
+        covers
+            == match pattern {
+                Pattern::Exact { .. } => args::Covers::Exact,
+                Pattern::Address { .. } => args::Covers::Address,
+                Pattern::Host { .. } => args::Covers::Host,
+                Pattern::Domain { .. } => args::Covers::Domain,
+                Pattern::Folder { .. } => args::Covers::Folder,
+            }
+    };
+    let offers = shown
+        .scopes
+        .into_iter()
+        .filter(|offer| offer.scope == scope);
+    offers
+        .filter_map(|offer| offer.pattern)
+        .find(fits)
+        .ok_or_else(|| {
+            let message = format!("task {id} does not offer that");
+            ApiError::new(ErrorCode::TaskWrongAnswer, message)
+                .with_hint(format!("`bwana tasks show {id}` says what it offers."))
+        })
 }
 
 /// An answer; to a question about what may have happened it is one of three words.
@@ -346,166 +435,6 @@ async fn tools(host: &HostOptions, out: &Out, tools: &Tools) -> Result<Ends, Api
         }
     }
     Ok(Ends::Done)
-}
-
-async fn models(host: &HostOptions, out: &Out, models: &Models) -> Result<Ends, ApiError> {
-    match models {
-        Models::List => {
-            let list = once::<ModelsList>(host, Nothing {}).await?;
-            list.models.iter().for_each(|model| out.json(model));
-            let rows: Vec<Vec<String>> = list.models.iter().map(model_row).collect();
-            table(out, &["id", "status", "size", "licence", "title"], &rows);
-            out.line(&out.dim(&format!(
-                "used when none is named: {}",
-                list.default_model.as_deref().unwrap_or("none")
-            )));
-        }
-        Models::Pull { id, yes } => return pull(host, out, id.clone(), *yes).await,
-        Models::Add { file } => {
-            let file = std::path::absolute(file).unwrap_or_else(|_| PathBuf::from(file));
-            model_line(
-                out,
-                &once::<ModelsAdd>(host, ModelAdd { file }).await?,
-                "added",
-            );
-        }
-        Models::Remove { id } => {
-            model_line(
-                out,
-                &once::<ModelsRemove>(host, ModelRefRequest { id: id.clone() }).await?,
-                "removed",
-            );
-        }
-        Models::Default { model } => {
-            let shown = once::<ModelsDefault>(
-                host,
-                DefaultRequest {
-                    model: model.clone(),
-                },
-            )
-            .await?;
-            out.json(&shown);
-            out.line(&format!(
-                "used when none is named: {}",
-                shown.default_model.as_deref().unwrap_or("none")
-            ));
-        }
-    }
-    Ok(Ends::Done)
-}
-
-fn model_row(model: &ModelShown) -> Vec<String> {
-    let status = serde_json::to_value(model.status).unwrap_or_default();
-    vec![
-        model.id.clone(),
-        status.as_str().unwrap_or_default().to_owned(),
-        size(model.size_bytes),
-        model.licence.clone().unwrap_or_default(),
-        model.title.clone(),
-    ]
-}
-
-fn model_line(out: &Out, model: &ModelShown, word: &str) {
-    out.json(model);
-    out.line(&format!("{} {word} ({})", model.id, size(model.size_bytes)));
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0 => String::from("-"),
-        bytes if bytes < 1_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        bytes => format!(
-            "{}.{} GB",
-            bytes / 1_000_000_000,
-            bytes % 1_000_000_000 / 100_000_000
-        ),
-    }
-}
-
-/// Says what would be fetched, asks once, and shows how far it is.
-async fn pull(
-    host: &HostOptions,
-    out: &Out,
-    id: Option<String>,
-    yes: bool,
-) -> Result<Ends, ApiError> {
-    let list = once::<ModelsList>(host, Nothing {}).await?;
-    let wanted = list.models.iter().find(|model| match &id {
-        Some(id) => model.id == *id || model.purpose.as_deref() == Some(id),
-        None => model.purpose.as_deref() == Some("starter"),
-    });
-    if let Some(model) = wanted {
-        let licence = model.licence.as_deref().unwrap_or("unknown licence");
-        out.line(&format!(
-            "{}: {}, {licence}",
-            model.title,
-            size(model.size_bytes)
-        ));
-    }
-    if !yes && !agreed(out)? {
-        return Ok(Ends::Cancelled);
-    }
-    let door = Door::reader(host)?;
-    let (events, mut heard) = Events::channel();
-    let mut pulling = Box::pin(door.call_telling::<ModelsPull>(PullRequest { id }, events));
-    let bar = progress_bar(out);
-    let mut told = 0;
-    let shown = loop {
-        tokio::select! {
-            biased;
-            Some(event) = heard.recv() => progress(out, bar.as_ref(), &mut told, &event),
-            pulled = &mut pulling => break pulled?,
-        }
-    };
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    model_line(out, &shown, "is here");
-    Ok(Ends::Done)
-}
-
-fn agreed(out: &Out) -> Result<bool, ApiError> {
-    if !out.can_ask() {
-        let message = "nothing is downloaded without a yes";
-        return Err(ApiError::new(ErrorCode::UsageInvalid, message).with_hint("Say it with --yes."));
-    }
-    out.text("Download it? [y/N] ");
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| {
-        ApiError::new(
-            ErrorCode::UsageInvalid,
-            format!("the answer cannot be read: {error}"),
-        )
-    })?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
-fn progress_bar(out: &Out) -> Option<ProgressBar> {
-    if !out.can_ask() {
-        return None;
-    }
-    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {eta} {msg}");
-    Some(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
-}
-
-/// A bar on a terminal; elsewhere a line for every tenth.
-fn progress(out: &Out, bar: Option<&ProgressBar>, told: &mut u64, event: &Event) {
-    let Event::Progress { what, done, total } = event else {
-        return;
-    };
-    if let Some(bar) = bar {
-        bar.set_length(total.unwrap_or(*done));
-        bar.set_position(*done);
-        bar.set_message(what.clone());
-        return;
-    }
-    let tenth = total
-        .filter(|total| *total > 0)
-        .map_or(0, |total| done * 10 / total);
-    if tenth > *told {
-        *told = tenth;
-        out.line(&format!("{what}: {} %", tenth * 10));
-    }
 }
 
 async fn budget(host: &HostOptions, out: &Out, budget: &Budget) -> Result<Ends, ApiError> {
@@ -604,22 +533,4 @@ async fn egress(host: &HostOptions, out: &Out, egress: &Egress) -> Result<Ends, 
         out.aside(&out.dim("The program that owns the data folder must be restarted to use this."));
     }
     Ok(Ends::Done)
-}
-
-async fn doctor(host: &HostOptions, out: &Out) -> Result<Ends, ApiError> {
-    let report = once::<Doctor>(host, Nothing {}).await?;
-    for finding in &report.findings {
-        out.json(finding);
-        let mark = match finding.status {
-            FindingStatus::Ok => out.good("ok"),
-            FindingStatus::Note => out.dim("note"),
-            FindingStatus::Warning => out.warn("warning"),
-            FindingStatus::Broken => out.warn("broken"),
-        };
-        out.line(&format!("{mark:<8} {}: {}", finding.id, finding.message));
-        if !finding.hint.is_empty() {
-            out.line(&out.dim(&format!("         {}", finding.hint)));
-        }
-    }
-    Ok(if report.ok { Ends::Done } else { Ends::Failed })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bwana_api::command::{
     Ask as AskCommand, RunCancel, RunEvents, RunExport, RunFork, RunImport, RunList, RunPause,
-    RunReplay, RunResume, RunShow, RunStart,
+    RunReplay, RunResume, RunSay, RunShow, RunStart,
 };
 use bwana_api::definitions::FileText;
 use bwana_api::events::EventsRequest;
@@ -14,11 +14,13 @@ use bwana_api::runs::{
     Approve as Approval, AskRequest, EDIT_MAX_BYTES, EditFile, ForkRequest, INPUT_MAX_BYTES,
     ListRequest, ResumeRequest, RunRef, StartOptions, StartRequest, What,
 };
+use bwana_api::say::SayRequest;
 use bwana_api::socket::Client;
 use bwana_api::{Event, Events, HostOptions, RunShown};
+use bwana_types::entry::When;
 use bwana_types::error::{ApiError, ErrorCode, ExitCode as Ends};
 
-use crate::args::{Approve, Ask, Options, Run, Runs};
+use crate::args::{self, Approve, Ask, Options, Run, Runs};
 use crate::door::{Door, once};
 use crate::lists;
 use crate::out::Out;
@@ -75,6 +77,25 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
         Runs::Resume { id, approve } => resume(host, out, id, *approve).await,
         Runs::Pause { id } => steered(out, &once::<RunPause>(host, by(id)).await?),
         Runs::Cancel { id } => steered(out, &once::<RunCancel>(host, by(id)).await?),
+        Runs::Say {
+            id,
+            text: words,
+            when,
+        } => {
+            let request = SayRequest {
+                run: id.clone(),
+                text: text(words)?,
+                when: match when {
+                    args::When::Now => When::Now,
+                    args::When::AfterStep => When::AfterStep,
+                    args::When::AtEnd => When::AtEnd,
+                },
+            };
+            let shown = once::<RunSay>(host, request).await?;
+            out.json(&shown);
+            out.line(&format!("{} will hear it.", shown.id));
+            Ok(Ends::Done)
+        }
         Runs::Fork { id, at, edit } => {
             let request = ForkRequest {
                 run: id.clone(),
@@ -202,7 +223,7 @@ fn what(workflow: &str) -> Result<What, ApiError> {
 }
 
 /// TEXT, @FILE, or - for standard input.
-fn text(argument: &str) -> Result<String, ApiError> {
+pub(crate) fn text(argument: &str) -> Result<String, ApiError> {
     if argument == "-" {
         let mut text = String::new();
         let limit = INPUT_MAX_BYTES as u64 + 1;

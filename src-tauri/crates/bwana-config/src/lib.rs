@@ -21,10 +21,11 @@ pub use provider::{
     LOCAL_PROVIDER, ModelPrice, ProviderKind, ProviderSettings, parse_provider_name,
 };
 pub use secrets::{
-    KEYRING_SERVICE, Kept, Keyring, LOCK_FILE, Memory, Offer, OfferState, PASSPHRASE_MIN_CHARS,
-    Place, PlaceKind, SECRET_AREAS, SecretName, Secrets, VAULT_FILE, Vault, VaultError, probe,
-    read_secret,
+    KEYRING_SERVICE, Kept, Keyring, LOCK_FILE, Memory, Moved, Offer, OfferState,
+    PASSPHRASE_MIN_CHARS, Place, PlaceKind, SECRET_AREAS, SecretName, Secrets, VAULT_FILE, Vault,
+    VaultError, probe, read_secret,
 };
 pub use settings::{
-    BudgetSettings, EgressSettings, LocalSettings, SecretSettings, Settings, parse_private_host,
+    BudgetSettings, EgressSettings, LANGUAGES, LocalSettings, SecretSettings, Settings,
+    WindowSettings, parse_private_host,
 };

@@ -17,5 +17,5 @@ pub use memory::Memory;
 pub use name::{SECRET_AREAS, SecretName};
 pub use place::{Place, PlaceKind};
 pub use probe::{Offer, OfferState, probe};
-pub use store::{Kept, Secrets, read_secret};
+pub use store::{Kept, Moved, Secrets, read_secret};
 pub use vault::{LOCK_FILE, PASSPHRASE_MIN_CHARS, VAULT_FILE, Vault, VaultError};

@@ -41,6 +41,8 @@ pub struct Settings {
     pub local: LocalSettings,
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: SecretSettings,
+    #[serde(skip_serializing_if = "is_default")]
+    pub window: WindowSettings,
     /// In the order in which they were added.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderSettings>,
@@ -114,6 +116,86 @@ pub struct SecretSettings {
     pub place: Option<PlaceKind>,
 }
 
+/// The languages the window speaks.
+pub const LANGUAGES: &[&str] = &["en", "fr", "sw", "pt", "ar"];
+const LANGUAGE_DEFAULT: &str = "en";
+const SHORTCUT_MAX_CHARS: usize = 40;
+
+/// What the person sees and hears, wherever the window is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowSettings {
+    /// One of [`LANGUAGES`]; `None`: English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// ISO 3166 country code: how numbers and dates are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// ISO 4217 code of the money shown beside dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Arabic is written with Arabic digits.
+    #[serde(skip_serializing_if = "is_default")]
+    pub arabic_digits: bool,
+    /// `Some(false)`: no notification says that the person is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<bool>,
+    /// Keys that call the quick window from anywhere, like `Ctrl+Alt+B`; `None`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global_shortcut: Option<String>,
+    /// Keys of one letter do nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub no_letter_keys: bool,
+}
+
+impl WindowSettings {
+    fn check(&self) -> Result<()> {
+        let code = |name: &str, value: &Option<String>, letters: usize, hint: &str| match value {
+            Some(value)
+                if value.len() != letters || !value.bytes().all(|b| b.is_ascii_uppercase()) =>
+            {
+                let shown: String = value.chars().take(LOCALE_MAX_CHARS).collect();
+                Err(ConfigError::value(
+                    format!("window.{name} is '{shown}'"),
+                    hint,
+                ))
+            }
+            _ => Ok(()),
+        };
+        code(
+            "region",
+            &self.region,
+            2,
+            "Use a country code like KE or CI.",
+        )?;
+        code(
+            "currency",
+            &self.currency,
+            3,
+            "Use a currency code like KES or XOF.",
+        )?;
+        if let Some(language) = &self.language
+            && !LANGUAGES.contains(&language.as_str())
+        {
+            let shown: String = language.chars().take(LOCALE_MAX_CHARS).collect();
+            let hint = format!("Use one of {}.", LANGUAGES.join(", "));
+            return Err(ConfigError::value(
+                format!("window.language is '{shown}'"),
+                hint,
+            ));
+        }
+        match &self.global_shortcut {
+            Some(keys) if keys.is_empty() || keys.chars().count() > SHORTCUT_MAX_CHARS => {
+                Err(ConfigError::value(
+                    String::from("window.global_shortcut is no combination of keys"),
+                    "Use one like Ctrl+Alt+B.",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -178,7 +260,22 @@ impl Settings {
         }
         self.check_zone()?;
         self.check_locale()?;
+        self.window.check()?;
         self.local.check()
+    }
+
+    /// The language of the window, the tray and the notifications.
+    pub fn language(&self) -> &str {
+        self.window.language.as_deref().unwrap_or(LANGUAGE_DEFAULT)
+    }
+
+    /// Whether a notification says that the person is needed.
+    pub fn notifications(&self) -> bool {
+        self.window.notifications.unwrap_or(true)
+    }
+
+    pub fn global_shortcut(&self) -> Option<&str> {
+        self.window.global_shortcut.as_deref()
     }
 
     fn check_zone(&self) -> Result<()> {

@@ -196,11 +196,11 @@ fn fill() {
     secrets
         .set(&name("connectors/mail"), &secret(&"long ".repeat(3000)))
         .unwrap();
-    // Another service in the same keyring is another world.
+    // Another data folder in the same keyring is another world.
     let other = Secrets::new(Path::new("/nowhere"), None, redactor);
-    other.choose_place(Arc::new(Keyring::of_service("bwana-other")));
+    other.choose_place(Arc::new(Keyring::of_home(Path::new("/elsewhere"))));
     assert_eq!(other.names().unwrap(), []);
-    other.set(&groq, &secret("of another program")).unwrap();
+    other.set(&groq, &secret("of another folder")).unwrap();
     assert_eq!(
         secrets.names().unwrap(),
         [name("connectors/mail"), groq.clone()]
@@ -210,9 +210,38 @@ fn fill() {
         secrets.remove(&name("connectors/mail")),
         Err(SecretError::NotFound { .. })
     ));
-    assert_eq!(secrets.names().unwrap(), [groq]);
+    assert_eq!(secrets.names().unwrap(), [groq.clone()]);
     check_with_secret_tool();
     secrets.unlock(None).unwrap();
+    move_to_a_vault_and_back(&groq);
+}
+
+fn move_to_a_vault_and_back(name: &SecretName) {
+    let home = tempfile::tempdir().unwrap();
+    let keyring = Keyring::of_home(home.path());
+    let secrets = Secrets::new(home.path(), Some(PlaceKind::Keyring), Redactor::new());
+    secrets.set(name, &secret("a key that moves")).unwrap();
+    let passphrase = secret("seven loaves of bread");
+    let written = || Ok::<_, SecretError>(());
+    let there = secrets
+        .change_place(PlaceKind::Vault, Some(&passphrase), true, written)
+        .unwrap();
+    assert_eq!(
+        (there.moved, there.left_behind),
+        (vec![name.clone()], vec![])
+    );
+    assert_eq!(keyring.names().unwrap(), []);
+    // As a move leaves it that ended before the old place was empty.
+    keyring.set(name, &secret("a key that moves")).unwrap();
+    secrets
+        .change_place(PlaceKind::Vault, Some(&passphrase), true, written)
+        .unwrap();
+    assert_eq!(keyring.names().unwrap(), []);
+    let back = secrets
+        .change_place(PlaceKind::Keyring, None, true, written)
+        .unwrap();
+    assert_eq!(back.moved, [name.clone()]);
+    assert_eq!(keyring.get(name).unwrap(), secret("a key that moves"));
 }
 
 /// The same entry as other programs see it.
@@ -224,17 +253,19 @@ fn check_with_secret_tool() {
         let output = Command::new("secret-tool").args(words).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let groq = ["lookup", "service", "bwana", "username", "providers/groq"];
+    let keyring = Keyring::of_home(Path::new("/nowhere"));
+    let service = keyring.service();
+    let groq = ["lookup", "service", service, "username", "providers/groq"];
     assert_eq!(search(&groq), "the second välue\n2");
     assert_eq!(
-        search(&["lookup", "service", "bwana", "username", "connectors/mail"]),
+        search(&["lookup", "service", service, "username", "connectors/mail"]),
         ""
     );
 }
 
 fn find_locked() {
     assert_eq!(state_once(&[OfferState::Locked]), OfferState::Locked);
-    let keyring = Keyring::new();
+    let keyring = Keyring::of_home(Path::new("/nowhere"));
     for at in ["providers/groq", "providers/never-was"] {
         let began = Instant::now();
         let error = keyring.get(&name(at)).unwrap_err();
@@ -255,7 +286,7 @@ fn find_locked() {
 
 /// A program that runs before the keyring does finds it once it is there.
 fn come_later() {
-    let keyring = Keyring::new();
+    let keyring = Keyring::of_home(Path::new("/nowhere"));
     assert!(keyring.get(&name("providers/groq")).is_err());
     let _daemon = Daemon::start(Some("test"));
     assert_eq!(state_once(&[OfferState::Ready]), OfferState::Ready);
@@ -267,7 +298,7 @@ fn come_later() {
 
 fn find_none() {
     assert_eq!(keyring_state(), OfferState::Unavailable);
-    let keyring = Keyring::new();
+    let keyring = Keyring::of_home(Path::new("/nowhere"));
     let error = keyring.get(&name("providers/groq")).unwrap_err();
     assert!(
         matches!(error, SecretError::Unavailable { .. }),

@@ -1,28 +1,36 @@
 //! The engine: starts, resumes and steers runs, each in a task of its own. One per process, on the store's owner.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bwana_store::{Append, DayLimit, NewFork, NewRun, RunFilter, Store};
 use bwana_tools::{Egress, Registry};
 use bwana_types::definition::{Definition, RunLimits};
-use bwana_types::entry::{Draft, Edit, Edited, Entry, RunCreated, RunForked, Seq};
+use bwana_types::entry::{
+    Draft, Edit, Edited, Entry, RunCreated, RunForked, SAID_MAX_BYTES, Seq, When,
+};
 use bwana_types::error::ApiError;
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::money::MicroUsd;
+use bwana_types::redact::Redactor;
 use bwana_types::status::RunStatus;
 use bwana_types::task::{DecidedBy, Verdict};
 use bwana_types::time::Clock;
-use bwana_workflow::machine::{CallStatus, Control, Input, RunState, apply, decide};
+use bwana_workflow::machine::{
+    CallStatus, Control, Input, QUEUED_MAX, RunState, apply, decide, hears,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::EngineError;
-use crate::feed::{Feed, Standing, Watch};
+use crate::feed::{Feed, PartialText, Standing, Watch};
 use crate::gate::{Gates, ProviderStanding};
 use crate::load;
 use crate::network;
 use crate::run::{Command, RunTask};
+use crate::terms::{Wanted, terms};
 use crate::view::{RunView, view};
 
 /// Commands that wait for a run's task.
@@ -35,7 +43,16 @@ pub trait Models: Send + Sync {
     /// # Errors
     /// If there is no such provider, or it cannot be used.
     fn provider(&self, name: &str) -> Result<Arc<dyn bwana_llm::Provider>, ApiError>;
+
+    /// The same, where finding it may wait: its key may be in a keyring. No run waits for another one's.
+    fn find(self: Arc<Self>, name: String) -> FoundProvider {
+        Box::pin(std::future::ready(self.provider(&name)))
+    }
 }
+
+/// A provider on its way.
+pub type FoundProvider =
+    Pin<Box<dyn Future<Output = Result<Arc<dyn bwana_llm::Provider>, ApiError>> + Send>>;
 
 /// What an engine works with.
 pub struct Deps {
@@ -45,6 +62,8 @@ pub struct Deps {
     pub tools: Registry,
     pub egress: Egress,
     pub models: Arc<dyn Models>,
+    /// Takes known secrets out of what comes in from outside, before it is journaled or shown.
+    pub redactor: Redactor,
     pub options: Options,
 }
 
@@ -86,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) tools: Registry,
     pub(crate) egress: Egress,
     pub(crate) models: Arc<dyn Models>,
+    pub(crate) redactor: Redactor,
     pub(crate) options: Options,
     pub(crate) gates: Gates,
 }
@@ -124,6 +144,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
         } = deps;
         let shared = Shared {
@@ -133,6 +154,7 @@ impl Engine {
             tools,
             egress,
             models,
+            redactor,
             options,
             gates: Gates::default(),
         };
@@ -147,13 +169,22 @@ impl Engine {
     /// # Errors
     /// If it cannot be written.
     pub async fn start(&self, start: StartRun) -> Result<RunId, ApiError> {
+        let run = RunId::new(self.shared.ids.uuid(self.shared.clock.now()));
+        self.start_as(run, start).await?;
+        Ok(run)
+    }
+
+    /// Starts a run under an id that somebody chose before, to find it again whatever happens in between.
+    ///
+    /// # Errors
+    /// If it cannot be written, or there is a run of this id.
+    pub async fn start_as(&self, run: RunId, start: StartRun) -> Result<(), ApiError> {
         let now = self.shared.clock.now();
-        let run = RunId::new(self.shared.ids.uuid(now));
         let created = RunCreated {
             workflow: start.definition.workflow.slug.clone(),
             workflow_hash: start.definition.workflow.hash,
             definition: start.definition.hash(),
-            input: start.input.into(),
+            input: self.shared.redactor.exact(&start.input).into(),
             limits: start.limits,
             by: start.by,
         };
@@ -172,7 +203,7 @@ impl Engine {
             .await
             .map_err(EngineError::from)?;
         self.spawn(state, made.pos, Input::Advance);
-        Ok(run)
+        Ok(())
     }
 
     /// Follows a run from entry `from` on.
@@ -234,6 +265,21 @@ impl Engine {
     /// If there is no such run, or its journal cannot be read.
     pub fn view(&self, run: RunId) -> Result<RunView, ApiError> {
         view(&self.shared.store, run)
+    }
+
+    /// The last entry of a run that may be told; `None`: nobody works on it here, so all that is written may.
+    pub fn told(&self, run: RunId) -> Option<Seq> {
+        let live = self.live();
+        let live = live.get(&run).filter(|live| !live.task.is_finished())?;
+        Some(live.feed.told())
+    }
+
+    /// The texts of a run's calls on their way.
+    pub fn partials(&self, run: RunId) -> Vec<PartialText> {
+        self.live()
+            .get(&run)
+            .map(|live| live.feed.partials())
+            .unwrap_or_default()
     }
 
     /// The text of a call on its way, from a byte offset on, and where the next piece begins.
@@ -332,6 +378,71 @@ impl Engine {
         } else {
             Err(EngineError::AlreadyDecided(task).into())
         }
+    }
+
+    /// As [`Self::decide`], with what else the person allows, forbids or changes. What is asked for is checked against the
+    /// question, the tool's schema and the policy before anything is written.
+    ///
+    /// # Errors
+    /// As there; or if the question does not offer it, the arguments do not fit, or the policy refuses them.
+    pub async fn decide_on(
+        &self,
+        task: TaskId,
+        verdict: Verdict,
+        wanted: &Wanted,
+        by: DecidedBy,
+    ) -> Result<(), ApiError> {
+        if wanted.is_plain() {
+            return self.decide(task, verdict, by).await;
+        }
+        let found = self.shared.store.task(task).map_err(EngineError::from)?;
+        if !found.is_open() {
+            return Err(EngineError::AlreadyDecided(task).into());
+        }
+        let state = load::fold_run(&self.shared.store, found.run)?;
+        let now = self.shared.clock.now();
+        let terms = terms(
+            &self.shared.store,
+            &self.shared.tools,
+            &state,
+            now,
+            &found,
+            wanted,
+        )?;
+        let decided = Input::DecidedOn {
+            task: found.seq,
+            verdict,
+            by,
+            terms: Box::new(terms),
+        };
+        if state.is_ended() || decide(&state, decided.clone()).is_empty() {
+            let why = String::from("it asks something else");
+            return Err(EngineError::WrongAnswer { task, why }.into());
+        }
+        self.ensure_live_from(found.run, state);
+        if self.send(found.run, decided).await? {
+            Ok(())
+        } else {
+            Err(EngineError::AlreadyDecided(task).into())
+        }
+    }
+
+    /// A person says something to a run: heard once, when its time has come. Durable when this returns.
+    ///
+    /// # Errors
+    /// If the run has ended or nobody in it will speak any more, too much waits already, or the text is empty or too long.
+    pub async fn say(&self, run: RunId, text: &str, when: When, by: &str) -> Result<(), ApiError> {
+        self.ensure_live(run)?;
+        let say = Control::Say {
+            text: text.into(),
+            when,
+            by: by.to_owned(),
+        };
+        if self.send(run, Input::Control(say)).await? {
+            return Ok(());
+        }
+        let state = load::fold_run(&self.shared.store, run)?;
+        Err(unheard(&state, text).into())
     }
 
     /// What may have happened stays a question after the run has ended; the answer is recorded, and nothing acts on it.
@@ -597,6 +708,27 @@ impl Engine {
     }
 }
 
+/// Why a run did not take what a person said.
+pub fn unheard(state: &RunState, text: &str) -> EngineError {
+    let run = state.run;
+    if state.is_ended() {
+        let status = state.status().as_str();
+        EngineError::Ended { run, status }
+    } else if text.trim().is_empty() || text.len() > SAID_MAX_BYTES {
+        EngineError::BadWords {
+            bytes: text.len(),
+            max: SAID_MAX_BYTES,
+        }
+    } else if hears(state) && state.queued.len() >= QUEUED_MAX {
+        EngineError::TooMuchSaid {
+            run,
+            waiting: state.queued.len(),
+        }
+    } else {
+        EngineError::NobodyHears { run }
+    }
+}
+
 /// Whether anything moves without a person.
 fn needs_a_task(state: &RunState) -> bool {
     let in_flight = state
@@ -628,7 +760,7 @@ fn check_edit(entries: &[Entry], edit: &Edited, at: Seq) -> Result<(), EngineErr
     };
     let fits = match (&entry.body, &edit.edit) {
         (Body::RunCreated(_), Edit::Input(_)) => true,
-        (Body::MessagePosted(_), Edit::Text(_)) => true,
+        (Body::MessagePosted(_) | Body::PersonSaid(_), Edit::Text(_)) => true,
         (Body::CallFinished(done), Edit::Text(_)) => matches!(done.result, CallResult::Model(_)),
         (Body::CallFinished(done), Edit::Result(_)) => matches!(done.result, CallResult::Tool(_)),
         _ => false,

@@ -20,6 +20,16 @@ pub enum EngineError {
     AlreadyDecided(TaskId),
     #[error("task {task} cannot be answered like that: {why}")]
     WrongAnswer { task: TaskId, why: String },
+    #[error("the new arguments of task {task} do not fit: {why}")]
+    BadArguments { task: TaskId, why: String },
+    #[error("the new arguments of task {task} are not allowed: {why}")]
+    Refused { task: TaskId, why: String },
+    #[error("nobody in run {run} will speak any more, so nobody would hear it")]
+    NobodyHears { run: RunId },
+    #[error("{waiting} things said to run {run} wait to be heard; say more once they were")]
+    TooMuchSaid { run: RunId, waiting: usize },
+    #[error("a run is told 1 to {max} bytes at a time, this has {bytes}")]
+    BadWords { bytes: usize, max: usize },
     #[error("entry {at} is not in run {run}: its journal goes from 1 to {head}")]
     NoSuchEntry { run: RunId, at: u64, head: u64 },
     #[error("entry {replace} cannot be edited at a fork after entry {at}: {why}")]
@@ -41,10 +51,13 @@ impl From<EngineError> for ApiError {
             EngineError::Unfoldable { .. } => ErrorCode::StoreDamaged,
             EngineError::AlreadyDecided(_) => ErrorCode::TaskAlreadyDecided,
             EngineError::WrongAnswer { .. } => ErrorCode::TaskWrongAnswer,
-            EngineError::NoSuchEntry { .. } | EngineError::BadEdit { .. } => {
-                ErrorCode::UsageInvalid
-            }
-            EngineError::ShuttingDown => ErrorCode::RunBusy,
+            EngineError::BadArguments { .. } => ErrorCode::ToolInvalidArguments,
+            EngineError::Refused { .. } => ErrorCode::PolicyDenied,
+            EngineError::NobodyHears { .. } => ErrorCode::RunNotResumable,
+            EngineError::NoSuchEntry { .. }
+            | EngineError::BadEdit { .. }
+            | EngineError::BadWords { .. } => ErrorCode::UsageInvalid,
+            EngineError::ShuttingDown | EngineError::TooMuchSaid { .. } => ErrorCode::RunBusy,
         };
         Self::new(code, error.to_string())
     }

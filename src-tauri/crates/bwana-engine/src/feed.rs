@@ -57,6 +57,15 @@ pub(crate) struct Feed {
     told: AtomicU64,
 }
 
+/// The text of a call so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialText {
+    /// The entry that intended it.
+    pub call: Seq,
+    pub attempt: u32,
+    pub text: String,
+}
+
 #[derive(Debug, Default)]
 struct Partial {
     attempt: u32,
@@ -163,6 +172,21 @@ impl Feed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&call);
+    }
+
+    /// The texts of all calls on their way, oldest call first.
+    pub(crate) fn partials(&self) -> Vec<PartialText> {
+        let partials = self.partials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut texts: Vec<PartialText> = partials
+            .iter()
+            .map(|(call, partial)| PartialText {
+                call: *call,
+                attempt: partial.attempt,
+                text: partial.text.clone(),
+            })
+            .collect();
+        texts.sort_by_key(|text| text.call);
+        texts
     }
 
     /// The text of a call on its way from `offset` on, and where the next piece begins.

@@ -78,9 +78,14 @@ pub struct ProviderStanding {
     /// Set while nothing is sent: how long still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_alone_ms: Option<u64>,
-    /// Why, in the provider's words.
+    /// It is left alone because it failed too often in a row, not because it asked for a pause.
+    pub circuit_open: bool,
+    /// Why, in the provider's words. Also of the last call that failed for what only the provider or its account can
+    /// mend; gone with the next one that goes well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_kind: Option<ErrorKind>,
 }
 
 impl Gates {
@@ -189,7 +194,9 @@ impl Gate {
             under_way: state.under_way,
             at_once_max: state.width,
             left_alone_ms: until.map(|until| millis(until - now)),
+            circuit_open: open_until.is_some_and(|until| until > now),
             last_failure: state.last_failure.as_ref().map(|(_, words)| words.clone()),
+            last_kind: state.last_failure.as_ref().map(|(kind, _)| *kind),
         }
     }
 
@@ -278,15 +285,16 @@ impl State {
             ErrorKind::Timeout(Phase::Connect | Phase::Headers | Phase::FirstEvent) => {
                 self.down(ErrorKind::Unreachable, &error.message, now);
             }
+            // The provider answers, and the next call will hear the same.
+            ErrorKind::Auth | ErrorKind::Quota | ErrorKind::NotFound | ErrorKind::Malformed => {
+                self.last_failure = Some((error.kind, error.message.clone()));
+                self.answered();
+            }
             // The provider is there and answers; what it says is about this call alone.
             ErrorKind::Timeout(Phase::Idle | Phase::Total)
-            | ErrorKind::Auth
-            | ErrorKind::Quota
             | ErrorKind::ContextTooLong
             | ErrorKind::Refused
             | ErrorKind::BadRequest
-            | ErrorKind::NotFound
-            | ErrorKind::Malformed
             | ErrorKind::Interrupted
             | ErrorKind::TooLarge => self.answered(),
         }
@@ -516,6 +524,21 @@ mod tests {
         let began = Instant::now();
         let _pass = gate.enter().await.unwrap();
         assert_eq!(began.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_is_longer_than_a_minute_whatever_a_provider_says() {
+        for reset in ["1000000000000000000", "1e18", "99999d", "1e999"] {
+            let gate = Arc::new(Gate::new());
+            let mut outcome = Outcome::default();
+            outcome.meta.rate = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec();
+            gate.enter().await.unwrap().tell(&Ok(outcome));
+            let began = Instant::now();
+            let _pass = gate.enter().await.unwrap();
+            assert!(began.elapsed() <= PAUSE_MAX, "{reset}");
+        }
     }
 
     #[test]

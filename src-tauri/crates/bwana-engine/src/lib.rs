@@ -5,6 +5,7 @@
 //! broadcast and never journaled. What belongs to one kind of host (sockets, terminals, windows) does not belong here.
 
 mod assess;
+mod clean;
 mod engine;
 mod error;
 mod feed;
@@ -14,12 +15,14 @@ mod network;
 mod perform;
 mod report;
 mod run;
+mod terms;
 mod view;
 
-pub use engine::{Deps, Engine, Models, Options, StartRun};
+pub use engine::{Deps, Engine, FoundProvider, Models, Options, StartRun, unheard};
 pub use error::EngineError;
-pub use feed::{RunEvent, Watch};
+pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;
 pub use load::{fold, fold_run, row};
 pub use report::{RESULT_FILE, result_document};
-pub use view::{RunView, StepStatus, StepView, TaskView, view, view_of};
+pub use terms::{Wanted, offered, terms};
+pub use view::{QueuedView, RunView, StepStatus, StepView, TaskView, view, view_of};

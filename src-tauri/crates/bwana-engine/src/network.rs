@@ -39,7 +39,8 @@ pub(crate) async fn back(shared: Arc<Shared>, provider: String) {
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
-        let Ok(found) = shared.models.provider(&provider) else {
+        let models = Arc::clone(&shared.models);
+        let Ok(found) = models.find(provider.clone()).await else {
             continue;
         };
         match found.models().await {

@@ -17,6 +17,7 @@ use bwana_workflow::machine::{CallDone, CallState, RunState, call_request, tool_
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clean;
 use crate::engine::Shared;
 use crate::feed::Feed;
 
@@ -48,7 +49,7 @@ pub(crate) fn attempt(
                     &shared, &feed, &provider, &request, seq, number, place, cancel,
                 )
                 .await;
-                (seq, number, done)
+                (seq, number, clean::done(&shared.redactor, done))
             }))
         }
         Call::Tool(_) => {
@@ -63,7 +64,7 @@ pub(crate) fn attempt(
                         timeout: false,
                     },
                 };
-                (seq, number, done)
+                (seq, number, clean::done(&shared.redactor, done))
             }))
         }
     }
@@ -89,13 +90,24 @@ async fn ask_model(
         jitter: shared.jitter(),
     };
     let gate = shared.gates.of(provider);
-    let provider = match shared.models.provider(provider) {
+    let found = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return CallDone::NeverStarted,
+        found = Arc::clone(&shared.models).find(provider.to_owned()) => found,
+    };
+    let provider = match found {
         Ok(provider) => provider,
         Err(error) => return failed(LlmError::new(ErrorKind::NotFound, error.message)),
     };
+    let mut stream = shared.redactor.exact_stream();
+    let show = |piece: &str| {
+        if !piece.is_empty() {
+            feed.text(seq, number, &path, &agent, piece);
+        }
+    };
     let mut sink = |delta| {
         if let Delta::Text(piece) = delta {
-            feed.text(seq, number, &path, &agent, &piece);
+            show(&stream.push(&piece));
         }
     };
     let entered = tokio::select! {
@@ -109,9 +121,17 @@ async fn ask_model(
     };
     let outcome = tokio::select! {
         biased;
-        () = cancel.cancelled() => return CallDone::Cancelled { partial: None },
-        outcome = provider.complete(request, &mut sink) => outcome,
+        () = cancel.cancelled() => None,
+        outcome = provider.complete(request, &mut sink) => Some(outcome),
     };
+    show(&stream.finish());
+    let Some(mut outcome) = outcome else {
+        return CallDone::Cancelled { partial: None };
+    };
+    if let Err(error) = &mut outcome {
+        // The gate repeats its words to people and to other runs.
+        clean::failure(&shared.redactor, error);
+    }
     pass.tell(&outcome);
     match outcome {
         Ok(outcome) => CallDone::Model(outcome),

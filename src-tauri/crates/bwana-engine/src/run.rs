@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bwana_store::{Append, StoreError};
 use bwana_types::entry::{Body, Draft, Entry, Seq};
-use bwana_types::error::ApiError;
+use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::fault::fault_point;
 use bwana_types::money::MicroUsd;
+use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
 use bwana_workflow::machine::{
     CallDone, CallStatus, Control, Input, Obligation, Phase, RunState, apply, decide, outstanding,
@@ -63,6 +64,27 @@ pub(crate) struct RunTask {
     draining: Option<oneshot::Sender<()>>,
 }
 
+/// A task that panics takes nobody with it: whoever waits for the run is told that it stands.
+struct ToldOfPanic {
+    feed: Arc<Feed>,
+    status: RunStatus,
+}
+
+impl Drop for ToldOfPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = "the program made a mistake in the middle of this run";
+            self.feed.stand(Standing {
+                status: self.status,
+                still: true,
+                view: None,
+                failure: Some(ApiError::new(ErrorCode::Internal, message)),
+            });
+            self.feed.close();
+        }
+    }
+}
+
 type Barrier = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// What woke the task.
@@ -100,6 +122,10 @@ impl RunTask {
 
     /// Works until the run is over, the engine drains, or the journal cannot be written.
     pub(crate) async fn work(mut self, first: Input) {
+        let _told = ToldOfPanic {
+            feed: Arc::clone(&self.feed),
+            status: self.state.status(),
+        };
         self.work_on(first).await;
         self.feed.close();
     }
@@ -249,7 +275,7 @@ impl RunTask {
     async fn commit(&mut self, batch: Vec<Entry>) -> Result<(), EngineError> {
         let decided = batch
             .iter()
-            .any(|entry| matches!(entry.body, Body::TaskDecided(_)));
+            .any(|entry| matches!(entry.body, Body::TaskDecided(_) | Body::PersonSaid(_)));
         // Only a batch that holds money back can be refused for the day, so only that one is kept.
         let kept = batch
             .iter()

@@ -2,7 +2,7 @@
 
 use bwana_store::Store;
 use bwana_types::definition::{RunLimits, StepDef, Work};
-use bwana_types::entry::{Artifact, Seq, StepOutcome};
+use bwana_types::entry::{Artifact, Seq, StepOutcome, When};
 use bwana_types::error::ApiError;
 use bwana_types::id::{RunId, TaskId};
 use bwana_types::message::Usage;
@@ -40,6 +40,8 @@ pub struct RunView {
     /// The file the whole result was saved as.
     pub result_file: Option<Artifact>,
     pub tasks: Vec<TaskView>,
+    /// What a person said and nobody has heard yet.
+    pub queued: Vec<QueuedView>,
     pub started_at: Timestamp,
     /// `at` of the last entry.
     pub updated_at: Timestamp,
@@ -77,6 +79,13 @@ pub enum StepStatus {
     Done,
     Failed,
     Skipped,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QueuedView {
+    pub seq: Seq,
+    pub text: String,
+    pub when: When,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -126,6 +135,15 @@ pub fn view_of(state: &RunState) -> RunView {
         artifacts: state.artifacts.clone(),
         result_file: state.result_file.clone(),
         tasks: tasks.collect(),
+        queued: state
+            .queued
+            .iter()
+            .map(|words| QueuedView {
+                seq: words.seq,
+                text: words.text.to_string(),
+                when: words.when,
+            })
+            .collect(),
         started_at: state.created_at,
         updated_at: state.now,
         head: state.head,

@@ -292,6 +292,7 @@ fn is_context_too_long(said: &Said, words: &str) -> bool {
         "too many input tokens",
         "exceed context limit",
         "exceeds the maximum number of tokens",
+        "shorten the conversation",
     ]
     .iter()
     .any(|text| words.contains(text));
@@ -459,6 +460,7 @@ mod tests {
             r#"{"error":{"message":"9016 tokens exceeds 4096"}}"#,
             r#"{"object":"error","message":"This model's maximum context length is 4096 tokens. However, you requested 5000"}"#,
             r#"{"error":"Trying to keep the first 9000 tokens when context the overflows"}"#,
+            r#"{"error":{"message":"the rendered prompt is 3031 tokens; the model context is 2048 — shorten the conversation or raise --ctx","type":"invalid_request_error"}}"#,
         ] {
             check(400, body, ContextTooLong, "");
         }

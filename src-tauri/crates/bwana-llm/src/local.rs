@@ -12,8 +12,11 @@ pub mod catalogue;
 pub mod fetch;
 pub mod files;
 pub mod frame;
+pub mod gguf;
 pub mod grammar;
+pub mod machine;
 mod prompt;
+pub mod speed;
 mod worker;
 
 use std::collections::HashMap;
@@ -31,7 +34,8 @@ use tokio::time::Instant;
 
 use self::answer::{Answer, Form};
 use self::catalogue::Catalogue;
-use self::frame::{FromWorker, Generate, Load, Purpose, ToWorker};
+use self::fetch::Use;
+use self::frame::{FromWorker, Generate, Load, Purpose, Timings, ToWorker};
 use self::prompt::Prompt;
 pub use self::prompt::check_tool;
 use self::worker::{Heard, Trouble, Worker};
@@ -51,6 +55,12 @@ pub const TEMPERATURE_CONSTRAINED: f32 = 0.3;
 const EMBED_BATCH_TEXTS: usize = 64;
 /// Output of the connection test, in tokens.
 const PROBE_MAX_OUTPUT_TOKENS: u32 = 16;
+/// What the measurement reads, so many times over: about 350 tokens.
+const MEASURE_PROMPT: &str =
+    "The market opens at six. Traders carry maize, beans and tomatoes to the stalls. ";
+const MEASURE_REPEATS: usize = 20;
+/// What it writes at most, in tokens.
+const MEASURE_MAX_OUTPUT_TOKENS: u32 = 64;
 /// How often idle workers are looked at: this many times in the time they may be idle.
 const IDLE_LOOKS: u32 = 4;
 /// The program with llama.cpp in it.
@@ -71,6 +81,8 @@ pub struct LocalOptions {
     pub context_tokens: Option<u32>,
     pub idle_unload: Duration,
     pub catalogue: Catalogue,
+    /// Memory that can be had now.
+    pub free_memory: FreeMemory,
 }
 
 impl LocalOptions {
@@ -83,6 +95,7 @@ impl LocalOptions {
             context_tokens: None,
             idle_unload: IDLE_UNLOAD,
             catalogue: Catalogue::built_in().clone(),
+            free_memory: machine::available_memory_bytes,
         }
     }
 
@@ -101,6 +114,15 @@ impl LocalOptions {
     }
 }
 
+/// What a measurement showed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    pub speed: speed::Speed,
+    pub usage: Usage,
+    /// With loading the model, if it was not in memory.
+    pub elapsed: Duration,
+}
+
 /// Serves the model files of this machine. Cheap to clone; the last clone takes the workers with it.
 #[derive(Debug, Clone)]
 pub struct LocalProvider {
@@ -114,6 +136,8 @@ struct Inner {
     calls: AtomicU64,
     places: Mutex<HashMap<Key, Arc<Place>>>,
     reaper: Mutex<Option<JoinHandle<()>>>,
+    /// Held while the file of speeds is written.
+    speeds: Mutex<()>,
 }
 
 type Key = (PathBuf, Purpose);
@@ -124,6 +148,9 @@ struct Place {
     worker: tokio::sync::Mutex<Option<Worker>>,
 }
 
+/// One worker more than fits in memory sends an idle one away first. Reads what is free, in bytes.
+pub type FreeMemory = fn() -> Option<u64>;
+
 impl LocalProvider {
     /// Nothing is started before the first call.
     pub fn new(options: LocalOptions) -> Self {
@@ -133,6 +160,7 @@ impl LocalProvider {
                 calls: AtomicU64::new(0),
                 places: Mutex::default(),
                 reaper: Mutex::default(),
+                speeds: Mutex::default(),
             }),
         }
     }
@@ -146,6 +174,11 @@ impl LocalProvider {
                 .collect(),
             None => files::installed(&options.models, &options.catalogue),
         }
+    }
+
+    /// Whether both share their workers.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Ends every worker, after the call it is busy with, and waits for it.
@@ -162,6 +195,37 @@ impl LocalProvider {
     }
 
     async fn complete(&self, request: &Request, sink: Sink<'_>) -> Result<Outcome, LlmError> {
+        let (outcome, _) = self.complete_timed(request, sink).await?;
+        Ok(outcome)
+    }
+
+    /// Measures how fast a model reads and writes here, with a fixed prompt. The figure also counts in [`speed::read`].
+    ///
+    /// # Errors
+    /// As a call's.
+    pub async fn measure(&self, model: &str) -> Result<Measured, LlmError> {
+        let begun = Instant::now();
+        let mut request = Request::new(
+            model.to_owned(),
+            vec![Message::text(
+                Role::User,
+                MEASURE_PROMPT.repeat(MEASURE_REPEATS),
+            )],
+        );
+        request.max_output_tokens = MEASURE_MAX_OUTPUT_TOKENS;
+        let (outcome, sample) = self.complete_timed(&request, &mut |_| {}).await?;
+        Ok(Measured {
+            speed: sample.speed(),
+            usage: outcome.usage.unwrap_or_default(),
+            elapsed: begun.elapsed(),
+        })
+    }
+
+    async fn complete_timed(
+        &self,
+        request: &Request,
+        sink: Sink<'_>,
+    ) -> Result<(Outcome, speed::Sample), LlmError> {
         let (file, load) = self.inner.find(&request.model, Purpose::Generate)?;
         let prompt = prompt::prepare(request)?;
         let salt = self.inner.calls.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +237,10 @@ impl LocalProvider {
         };
         let result = run(worker, request, prompt, salt, sink).await;
         match result {
-            Ok(outcome) => Ok(outcome),
+            Ok((outcome, sample)) => {
+                self.inner.measured(&file, sample);
+                Ok((outcome, sample))
+            }
             Err(trouble) => {
                 if trouble.worker_lost {
                     *slot = None;
@@ -319,6 +386,14 @@ impl Inner {
             .unwrap_or(CONTEXT_DEFAULT_TOKENS)
     }
 
+    /// Keeps how fast a call was.
+    fn measured(&self, file: &Path, sample: speed::Sample) {
+        if let Some(model) = files::describe(file, &self.options.catalogue) {
+            let _one_writer = lock(&self.speeds);
+            speed::record(&self.options.models, &model.name, sample);
+        }
+    }
+
     fn place(&self, file: &Path, purpose: Purpose) -> Arc<Place> {
         let mut places = lock(&self.places);
         Arc::clone(places.entry((file.to_owned(), purpose)).or_default())
@@ -333,20 +408,23 @@ impl Inner {
         if slot.is_some() {
             return Ok(());
         }
-        self.make_room().await;
+        self.make_room(load).await;
         let program = match &self.options.worker {
             Some(program) => program.clone(),
             None => beside_this_program()?,
         };
-        let worker = Worker::start(&program, load).await?;
+        let mut worker = Worker::start(&program, load).await?;
+        if self.options.only_file.is_none() {
+            worker.hold(Use::hold(Path::new(&load.path)));
+        }
         tracing::debug!(model = %load.path, loaded = ?worker.loaded(), "local model ready");
         *slot = Some(worker);
         self.watch_idle();
         Ok(())
     }
 
-    /// Sends the longest idle worker away if there are too many.
-    async fn make_room(&self) {
+    /// Sends idle workers away, longest idle first, if there are too many or memory is too short for one more.
+    async fn make_room(&self, load: &Load) {
         let places: Vec<Arc<Place>> = lock(&self.places).values().cloned().collect();
         let mut idle = Vec::new();
         let mut busy = 0;
@@ -360,7 +438,14 @@ impl Inner {
         }
         idle.sort_by_key(|slot| slot.as_ref().map(|worker| worker.last_used));
         let excess = (busy + idle.len()).saturating_sub(WORKERS_MAX);
-        for slot in idle.iter_mut().take(excess) {
+        let bytes = std::fs::metadata(&load.path).map_or(0, |file| file.len());
+        let needed = machine::memory_for_file(bytes);
+        for (at, slot) in idle.iter_mut().enumerate() {
+            // Read anew each time: the one before gave its memory back.
+            let is_short = (self.options.free_memory)().is_some_and(|free| free < needed);
+            if at >= excess && !is_short {
+                break;
+            }
             if let Some(worker) = slot.take() {
                 worker.stop().await;
             }
@@ -426,7 +511,7 @@ async fn run(
     prompt: Prompt,
     salt: u64,
     sink: Sink<'_>,
-) -> Result<Outcome, Trouble> {
+) -> Result<(Outcome, speed::Sample), Trouble> {
     let print = fingerprint(&request.model, &prompt, salt);
     let (form, model) = (prompt.form, request.model.clone());
     let started = Instant::now();
@@ -449,11 +534,16 @@ async fn run(
                 outcome.meta.bytes_in += text.len() as u64;
                 answer.push(&text, sink);
             }
-            Ok(Heard::End(FromWorker::Done { finish, usage, .. })) => {
+            Ok(Heard::End(FromWorker::Done {
+                finish,
+                usage,
+                timings,
+                ..
+            })) => {
                 outcome.parts = answer.parts();
                 outcome.stop = answer.stop(finish.as_stop());
                 outcome.usage = Some(usage);
-                return Ok(outcome);
+                return Ok((outcome, sample(usage, timings)));
             }
             Ok(Heard::End(_)) => {}
             Err(mut trouble) => {
@@ -462,6 +552,16 @@ async fn run(
                 return Err(trouble);
             }
         }
+    }
+}
+
+/// How fast a call was, by the worker's own clock.
+fn sample(usage: Usage, timings: Timings) -> speed::Sample {
+    speed::Sample {
+        prompt_tokens: usage.input_tokens.saturating_sub(usage.cached_tokens),
+        prompt: Duration::from_millis(timings.prompt_ms),
+        generated_tokens: usage.output_tokens,
+        generation: Duration::from_millis(timings.generate_ms),
     }
 }
 

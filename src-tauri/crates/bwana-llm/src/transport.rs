@@ -6,6 +6,7 @@ mod clients;
 mod redact;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bwana_types::model::{ErrorKind, LlmError, Meta, Phase};
@@ -26,6 +27,17 @@ use crate::wait::retry_after;
 const ACCEPT: HeaderValue = HeaderValue::from_static("text/event-stream, application/json");
 /// Further away than any call can be; for limits whose sum has no meaning.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Hears every reply as it comes off the wire, before anything is made of it: for recording what providers really send.
+/// What it hears may hold whatever a provider repeats, keys too.
+pub type Tap = Arc<dyn Fn(Heard<'_>) + Send + Sync>;
+
+/// What a [`Tap`] hears.
+#[derive(Debug, Clone, Copy)]
+pub enum Heard<'a> {
+    Begin { status: u16, headers: &'a HeaderMap },
+    Bytes(&'a [u8]),
+}
 
 /// One request, before the secret.
 pub(crate) struct Ask<'a> {
@@ -80,8 +92,15 @@ impl Transport {
             headers_at: Instant::now(),
             started,
             total_at,
+            tap: self.tap.clone(),
             response,
         };
+        if let Some(tap) = &answer.tap {
+            tap(Heard::Begin {
+                status: answer.response.status().as_u16(),
+                headers: answer.response.headers(),
+            });
+        }
         let status = answer.response.status();
         if status.is_success() {
             return match unreadable_encoding(answer.response.headers()) {

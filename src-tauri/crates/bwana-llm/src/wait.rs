@@ -48,7 +48,7 @@ pub(crate) fn parse_wait(text: &str) -> Option<Duration> {
             "d" | "day" | "days" => 86_400.0,
             _ => break,
         };
-        total = total.saturating_add(Duration::try_from_secs_f64(number * unit_s).ok()?);
+        total = total.saturating_add(bounded(number * unit_s)?);
         any = true;
         rest = &unit_at[letters..];
     }
@@ -56,7 +56,13 @@ pub(crate) fn parse_wait(text: &str) -> Option<Duration> {
 }
 
 fn seconds(text: &str, per_second: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.parse::<f64>().ok()? / per_second).ok()
+    bounded(text.parse::<f64>().ok()? / per_second)
+}
+
+/// A number of seconds as a wait: `None` for one that is no time, the longest wait for one that is too much of it.
+fn bounded(seconds: f64) -> Option<Duration> {
+    (seconds.is_finite() && seconds >= 0.0)
+        .then(|| Duration::from_secs_f64(seconds.min(RETRY_AFTER_MAX.as_secs_f64())))
 }
 
 #[cfg(test)]
@@ -88,6 +94,8 @@ mod tests {
             Some(6_500),
         );
         check(&[("retry-after", "99999999999")], Some(86_400_000));
+        check(&[("retry-after", &"9".repeat(60))], Some(86_400_000));
+        check(&[("retry-after", "1e999")], None);
         check(&[("retry-after", "-3")], None);
         check(&[("retry-after", "NaN")], None);
         check(&[("retry-after", "soon")], None);
@@ -116,6 +124,7 @@ mod tests {
             ("1h2m3s.", 3_723_000),
             ("20 seconds, please", 20_000),
             ("1.25s", 1_250),
+            ("99999999999999999999999999s", 86_400_000),
         ] {
             assert_eq!(parse_wait(text), Some(Duration::from_millis(ms)), "{text}");
         }

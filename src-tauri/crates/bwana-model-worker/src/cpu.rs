@@ -1,12 +1,13 @@
 //! What this machine's processor can do, asked before any native code that needs it runs.
 
 use bwana_llm::local::frame::Cpu;
+use bwana_llm::local::machine::missing_features;
 
 pub(crate) fn look() -> Cpu {
     Cpu {
         arch: std::env::consts::ARCH.to_owned(),
         physical_cores: u32::try_from(num_cpus::get_physical()).unwrap_or(1),
-        missing: missing().into_iter().map(str::to_owned).collect(),
+        missing: missing_features().into_iter().map(str::to_owned).collect(),
         can_run: cfg!(feature = "local-llm"),
     }
 }
@@ -20,25 +21,6 @@ pub(crate) fn default_threads(cpu: &Cpu) -> u32 {
         .physical_cores
         .min(u32::try_from(allowed).unwrap_or(u32::MAX));
     usable.saturating_sub(1).max(1)
-}
-
-/// The instruction sets llama.cpp is built to use here and this processor lacks.
-#[cfg(target_arch = "x86_64")]
-fn missing() -> Vec<&'static str> {
-    [
-        ("AVX2", std::is_x86_feature_detected!("avx2")),
-        ("FMA", std::is_x86_feature_detected!("fma")),
-        ("F16C", std::is_x86_feature_detected!("f16c")),
-        ("BMI2", std::is_x86_feature_detected!("bmi2")),
-    ]
-    .into_iter()
-    .filter_map(|(name, present)| (!present).then_some(name))
-    .collect()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn missing() -> Vec<&'static str> {
-    Vec::new()
 }
 
 /// Why no model can run on this processor, if so.

@@ -52,16 +52,9 @@ pub(crate) struct Authed {
     stop: CancellationToken,
 }
 
-/// What a command answers.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The place in the change feed before the answer was read, for answers that have one.
-    pub(crate) at: Option<Value>,
-    pub(crate) value: Value,
-}
-
 impl Authed {
-    /// Calls a command of the table: the one place where this host does.
+    /// Calls a command of the table: the one place where this host does. Answers `{"value"}`, for queries with `"at"`:
+    /// their place in the change feed.
     ///
     /// # Errors
     /// As the command says.
@@ -70,13 +63,12 @@ impl Authed {
         name: &str,
         params: Value,
         events: Events,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<Value, ApiError> {
         let ctx = Ctx {
             caller: self.caller,
             events,
         };
-        let value = self.app.dispatch(ctx, name, params).await?;
-        Ok(Answer { at: None, value })
+        self.app.dispatch_at(ctx, name, params).await
     }
 
     /// Resolves when the host stops.

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use bwana_api::Events;
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::gate::{Answer, Authed};
+use crate::gate::Authed;
 use crate::limits::{HANDSHAKE_MAX, MESSAGE_MAX_BYTES};
 use crate::refuse;
 
@@ -22,11 +22,7 @@ pub(crate) async fn call(authed: Authed, Path(name): Path<String>, request: Requ
         Err(refused) => return *refused,
     };
     match authed.call(&name, params, Events::none()).await {
-        Ok(Answer { at: None, value }) => Json(json!({ "value": value })).into_response(),
-        Ok(Answer {
-            at: Some(at),
-            value,
-        }) => Json(json!({ "at": at, "value": value })).into_response(),
+        Ok(answer) => Json(answer).into_response(),
         Err(error) => refuse::error(refuse::status_of(error.code), &error),
     }
 }

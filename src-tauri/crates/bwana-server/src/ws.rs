@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::gate::{Answer, Authed, WS_PROTOCOL};
+use crate::gate::{Authed, WS_PROTOCOL};
 use crate::host::Place;
 use crate::limits::{
     CALLS_MAX, FRAME_MAX_BYTES, MESSAGE_MAX_BYTES, READ_PATIENCE, REPLIES_QUEUED_MAX,
@@ -43,10 +43,9 @@ struct Reply {
     id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Value>,
+    /// `{at?, value}` of an answer.
+    #[serde(flatten)]
+    answer: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ApiError>,
 }
@@ -60,15 +59,14 @@ impl Reply {
         }
     }
 
-    fn end(id: Option<u64>, outcome: Result<Answer, ApiError>) -> Self {
+    fn end(id: Option<u64>, outcome: Result<Value, ApiError>) -> Self {
         let id = Self {
             id,
             ..Self::default()
         };
         match outcome {
-            Ok(Answer { at, value }) => Self {
-                at,
-                value: Some(value),
+            Ok(answer) => Self {
+                answer: Some(answer),
                 ..id
             },
             Err(error) => Self {

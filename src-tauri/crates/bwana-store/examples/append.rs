@@ -282,6 +282,7 @@ fn speaker() -> Body {
     SpeakerChosen {
         agent: "business_intelligence".into(),
         by: ChosenBy::RoundRobin,
+        answers: None,
     }
     .into()
 }
@@ -291,6 +292,7 @@ fn message(call: Seq) -> Body {
         from: Speaker::Agent("business_intelligence".into()),
         call: Some(call),
         text: None,
+        said: None,
     }
     .into()
 }

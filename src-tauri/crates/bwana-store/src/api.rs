@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bwana_types::entry::{Entry, Seq};
 use bwana_types::hash::Hash;
-use bwana_types::id::{RunId, TaskId};
+use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
 
@@ -18,6 +18,7 @@ use crate::changes::{self, Changes, Cursor};
 use crate::definitions::{self, DefinitionInfo, DefinitionKind, Imported, NewDefinition};
 use crate::entries;
 use crate::error::{Result, StoreError};
+use crate::grants::{self, GrantInfo};
 use crate::ledger::{self, DaySpent};
 use crate::migrate::copy_database;
 use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo, RunRow};
@@ -118,6 +119,25 @@ impl Store {
         let slug = slug.to_owned();
         self.write(move |tx| definitions::delete(tx.db, kind, &slug))
             .await
+    }
+
+    /// Tells the change feed that something changed which is not in this store.
+    ///
+    /// # Errors
+    /// `ReadOnly`, or the disk's.
+    pub async fn note(&self, topic: &'static str, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.write(move |tx| changes::record(tx.db, topic, &key, changes::Op::Upsert))
+            .await
+    }
+
+    /// From now on a grant decides nothing. `false`: it was revoked before.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn revoke_grant(&self, id: GrantId) -> Result<bool> {
+        let now = self.inner.clock.now();
+        self.write(move |tx| grants::revoke(tx.db, id, now)).await
     }
 
     /// Keeps a value for others under a name; `None` forgets it. Never a secret.
@@ -315,12 +335,72 @@ impl Store {
         })
     }
 
+    /// The task an entry of a run opened, if it opened one.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such run.
+    pub fn task_at(&self, run: RunId, seq: Seq) -> Result<Option<TaskId>> {
+        self.read(|db| tasks::at(db, runs::run_no(db, run)?, seq))
+    }
+
+    /// How many tasks wait for the person.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn open_tasks(&self) -> Result<u64> {
+        self.read(tasks::open_count)
+    }
+
     /// The task a person means: a whole id, or its last four or more characters.
     ///
     /// # Errors
     /// `NotFound`, `Ambiguous`, or `Invalid` if it is too short.
     pub fn find_task(&self, text: &str) -> Result<TaskId> {
         self.read(|db| tasks::find(db, text))
+    }
+
+    /// What people allowed and forbade, newest first, also what stands no more.
+    ///
+    /// # Errors
+    /// `Damaged` if a row cannot be read.
+    pub fn grants(&self) -> Result<Vec<GrantInfo>> {
+        self.read(grants::list)
+    }
+
+    /// What people allowed and forbade for one tool and did not revoke; some of it may have expired.
+    ///
+    /// # Errors
+    /// `Damaged` if a row cannot be read.
+    pub fn grants_of(&self, tool: &str) -> Result<Vec<GrantInfo>> {
+        self.read(|db| grants::of_tool(db, tool))
+    }
+
+    /// One grant.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn grant(&self, id: GrantId) -> Result<GrantInfo> {
+        self.read(|db| grants::get(db, id))?
+            .ok_or_else(|| StoreError::NotFound {
+                what: "grant",
+                id: id.to_string(),
+            })
+    }
+
+    /// The grant that the answer to a question made.
+    ///
+    /// # Errors
+    /// `Damaged` if its row cannot be read.
+    pub fn grant_of_task(&self, task: TaskId) -> Result<Option<GrantInfo>> {
+        self.read(|db| grants::of_task(db, task))
+    }
+
+    /// The grant a person means: a whole id, or its last characters.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Ambiguous`.
+    pub fn find_grant(&self, text: &str) -> Result<GrantId> {
+        self.read(|db| grants::find(db, text))
     }
 
     /// Files a run wrote, by name.

@@ -13,7 +13,7 @@ use crate::error::{Result, StoreError};
 use crate::ledger::{self, Reservation};
 use crate::runs::{self, RunRow};
 use crate::writer::Tx;
-use crate::{artifacts, tasks};
+use crate::{artifacts, grants, tasks};
 
 /// Entries of one batch.
 pub const BATCH_ENTRIES_MAX: usize = 100_000;
@@ -156,7 +156,10 @@ impl Prepared {
             Some(head) => head,
             None => runs::head(tx.db, run)?,
         };
-        self.write_behind(tx, head)
+        let appended = self.write_behind(tx, head)?;
+        // Only what is decided here makes grants: a run that is imported brings none along.
+        grants::follow(tx.db, run, &appended.entries)?;
+        Ok(appended)
     }
 
     /// Writes a batch behind `head`, which for a run just made is not in the tables yet.
@@ -295,6 +298,7 @@ pub(crate) fn project(
         | Body::Edited(_)
         | Body::RunPaused(_)
         | Body::RunResumed(_)
+        | Body::PersonSaid(_)
         | Body::RunStopping(_)
         | Body::Unknown { .. } => Ok(()),
     }

@@ -46,11 +46,19 @@ pub struct Change {
     pub op: Op,
 }
 
+/// An entry with its place in the one order of all runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub pos: i64,
+    pub run: RunId,
+    pub entry: Entry,
+}
+
 /// What happened since a cursor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Changes {
     Batch {
-        entries: Vec<(RunId, Entry)>,
+        entries: Vec<Written>,
         changes: Vec<Change>,
         /// Where to go on.
         to: Cursor,
@@ -129,7 +137,7 @@ pub(crate) fn since(db: &Connection, from: &Cursor, limit: usize) -> Result<Chan
     })
 }
 
-fn entries_since(db: &Connection, to: &mut Cursor, limit: usize) -> Result<Vec<(RunId, Entry)>> {
+fn entries_since(db: &Connection, to: &mut Cursor, limit: usize) -> Result<Vec<Written>> {
     let mut statement = db.prepare_cached(ENTRIES_SINCE)?;
     let mut rows = statement.query(params![to.pos, int(limit as u64)])?;
     let mut found = Vec::new();
@@ -149,7 +157,11 @@ fn entries_since(db: &Connection, to: &mut Cursor, limit: usize) -> Result<Vec<(
                 .into(),
             body: entries::body(db, row, 5)?,
         };
-        found.push((run, entry));
+        found.push(Written {
+            pos: to.pos,
+            run,
+            entry,
+        });
     }
     Ok(found)
 }

@@ -92,7 +92,7 @@ pub(crate) fn open_owned(home: &Path, now: Timestamp) -> Result<Connection> {
         ))),
         Ok(_) => migrate::migrate(&path, migrate::MIGRATIONS),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            create(&path, now)?;
+            create(&path, migrate::MIGRATIONS, now)?;
             open_writer(&path)
         }
         Err(error) => Err(StoreError::Unwritable {
@@ -102,9 +102,17 @@ pub(crate) fn open_owned(home: &Path, now: Timestamp) -> Result<Connection> {
     }
 }
 
+/// A new database of an older format.
+#[cfg(test)]
+pub(crate) fn open_old(home: &Path, migrations: &[&str], now: Timestamp) -> Result<Connection> {
+    let path = home::database(home);
+    create(&path, migrations, now)?;
+    open_writer(&path)
+}
+
 /// Makes a new database under another name and moves it in place when it is whole, so that an empty or half-made file
 /// under the real name always means damage.
-fn create(path: &Path, now: Timestamp) -> Result<()> {
+fn create(path: &Path, migrations: &[&str], now: Timestamp) -> Result<()> {
     let draft = beside(path, ".new");
     let failed = |error: &std::io::Error| match StoreError::io("making the database", path, error) {
         StoreError::Full => StoreError::Full,
@@ -124,7 +132,7 @@ fn create(path: &Path, now: Timestamp) -> Result<()> {
     db.pragma_update(None, "journal_mode", "OFF")?;
     db.pragma_update(None, "synchronous", "OFF")?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    fill(&mut db, migrate::MIGRATIONS, now)?;
+    fill(&mut db, migrations, now)?;
     db.close().map_err(|(_, error)| error)?;
     sync_file(&draft)
         .and_then(|()| fs::rename(&draft, path))

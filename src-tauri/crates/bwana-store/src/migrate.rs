@@ -13,7 +13,10 @@ use crate::error::{Result, StoreError};
 use crate::home::{beside, sync_folder};
 
 /// Format n is what the first n of these make. A released one is never edited.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("sql/001_first.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("sql/001_first.sql"),
+    include_str!("sql/002_grants.sql"),
+];
 
 /// The newest format this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
@@ -179,7 +182,7 @@ mod tests {
         let home = folder.path().join("home");
         fs::create_dir(&home).unwrap();
         let path = home::database(&home);
-        let db = db::open_owned(&home, Timestamp(0)).unwrap();
+        let db = db::open_old(&home, &MIGRATIONS[..1], Timestamp(0)).unwrap();
         db.execute_batch(
             "INSERT INTO blobs (hash, bytes, zstd, data) VALUES (zeroblob(32), 2, 0, CAST('{}' AS BLOB));
              INSERT INTO runs (id, definition_no, workflow, title, created_at, status) VALUES ('run_1', 1, 'w', '', 0, 'done');
@@ -243,6 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_format_becomes_one_of_this_program() {
+        for killed in [false, true] {
+            let old = old(killed);
+            let db = migrate(&old.path, MIGRATIONS).unwrap();
+            assert_eq!(db::format(&db, FORMAT).unwrap(), FORMAT);
+            assert_eq!(entries(&db), 1);
+            let new = db::open_memory(Timestamp(0)).unwrap();
+            let schema = |db: &Connection| -> Vec<String> {
+                let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+                let mut statement = db.prepare(sql).unwrap();
+                let rows = statement.query_map([], |row| row.get(0)).unwrap();
+                rows.map(Result::unwrap).collect()
+            };
+            assert_eq!(schema(&db), schema(&new));
+        }
+    }
+
+    #[test]
     fn a_migrated_file_is_not_migrated_again() {
         let old = old(false);
         drop(migrate(&old.path, &NEXT).unwrap());
@@ -262,7 +283,7 @@ mod tests {
             let old = old(true);
             let error = migrate(&old.path, &[MIGRATIONS[0], sql]).unwrap_err();
             assert!(matches!(error, StoreError::Failed { .. }), "{sql}: {error}");
-            let db = migrate(&old.path, MIGRATIONS).unwrap();
+            let db = migrate(&old.path, &MIGRATIONS[..1]).unwrap();
             assert_eq!(db::format(&db, 1).unwrap(), 1);
             assert_eq!(entries(&db), 1);
             // What is left of the attempt is thrown away by the next.
@@ -278,7 +299,7 @@ mod tests {
         let old = old(false);
         drop(migrate(&old.path, &NEXT).unwrap());
         let before = fs::read(&old.path).unwrap();
-        let refused = migrate(&old.path, MIGRATIONS).map(drop);
+        let refused = migrate(&old.path, &MIGRATIONS[..1]).map(drop);
         assert_eq!(refused, Err(StoreError::Newer { found: 2, known: 1 }));
         assert_eq!(fs::read(&old.path).unwrap(), before);
     }

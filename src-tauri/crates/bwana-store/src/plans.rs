@@ -3,7 +3,7 @@
 
 use bwana_types::time::Timestamp;
 
-use crate::{artifacts, blobs, changes, db, definitions, entries, ledger, runs, tasks};
+use crate::{artifacts, blobs, changes, db, definitions, entries, grants, ledger, runs, tasks};
 
 /// The steps SQLite plans for `sql`.
 fn plan(sql: &str) -> Vec<String> {
@@ -53,7 +53,14 @@ fn every_list_and_search_uses_an_index() {
         tasks::TASKS_BY_STATUS,
         tasks::TASKS_OF_RUN,
         tasks::TASKS_OF_RUN_BY_STATUS,
+        tasks::TASK_AT,
+        tasks::OPEN_TASKS,
         tasks::TASK_BY_TAIL,
+        grants::GRANT,
+        grants::GRANTS,
+        grants::GRANTS_OF_TOOL,
+        grants::GRANT_OF_TASK,
+        grants::GRANT_BY_TAIL,
         artifacts::ARTIFACTS,
         definitions::DEFINITION,
         definitions::DEFINITIONS,

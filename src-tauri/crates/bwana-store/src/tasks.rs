@@ -2,7 +2,7 @@
 //! is read from there.
 
 use bwana_types::entry::{Body, Entry, Seq};
-use bwana_types::id::{RunId, TaskId};
+use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use bwana_types::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -42,6 +42,12 @@ pub struct Decision {
     pub verdict: Verdict,
     pub by: DecidedBy,
     pub at: Timestamp,
+    /// What was allowed or forbidden with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// JSON text of the arguments a person put in the place of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
 }
 
 /// Which tasks a list shows, newest first.
@@ -134,6 +140,8 @@ fn decision(db: &Connection, run_no: i64, seq: Seq) -> Result<Decision> {
             verdict: decided.verdict,
             by: decided.by,
             at,
+            grant: decided.grant.map(|grant| grant.id),
+            edited: decided.edit.map(|edit| edit.args),
         }),
         _ => Err(StoreError::damaged(format!(
             "entry {seq} should be the decision of a task"
@@ -161,6 +169,8 @@ pub(crate) const TASKS_OF_RUN: &str =
 pub(crate) const TASKS_OF_RUN_BY_STATUS: &str = select_tasks!(
     "WHERE t.run_no = ?3 AND t.seq < ?1 AND t.status = ?4 ORDER BY t.seq DESC LIMIT ?2"
 );
+pub(crate) const TASK_AT: &str = "SELECT id FROM human_tasks WHERE run_no = ?1 AND seq = ?2";
+pub(crate) const OPEN_TASKS: &str = "SELECT count(*) FROM human_tasks WHERE status = 'open'";
 pub(crate) const TASK_BY_TAIL: &str = "SELECT id FROM human_tasks WHERE substr(id, -4) = ?1";
 
 /// The columns of a task, before its entries are read.
@@ -272,6 +282,26 @@ fn lines(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Ve
 }
 
 /// The task a person means: a whole id, or its last characters.
+/// The task an entry opened.
+pub(crate) fn at(db: &Connection, run_no: i64, seq: Seq) -> Result<Option<TaskId>> {
+    let id: Option<String> = db
+        .prepare_cached(TASK_AT)?
+        .query_row(params![run_no, int(seq)], |row| row.get(0))
+        .optional()?;
+    id.map(|id| {
+        id.parse()
+            .map_err(|_| StoreError::damaged(format!("'{id}' is not the id of a task")))
+    })
+    .transpose()
+}
+
+pub(crate) fn open_count(db: &Connection) -> Result<u64> {
+    let open = db
+        .prepare_cached(OPEN_TASKS)?
+        .query_row([], |row| row.get(0))?;
+    Ok(count(open))
+}
+
 pub(crate) fn find(db: &Connection, text: &str) -> Result<TaskId> {
     find_by_end(db, TaskId::PREFIX, text, TASK_BY_TAIL, "task")
 }

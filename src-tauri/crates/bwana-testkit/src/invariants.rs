@@ -7,11 +7,12 @@ mod calls;
 mod ledger;
 mod people;
 mod steps;
+mod words;
 
 use std::sync::Arc;
 
 use bwana_types::definition::Definition;
-use bwana_types::entry::{Body, CallIntended, CallRetried, Entry, Seq, TaskOpened};
+use bwana_types::entry::{Body, Call, CallIntended, CallRetried, Entry, Seq, TaskOpened};
 use bwana_types::status::StopReason;
 use bwana_types::task::Ask;
 use bwana_types::time::Timestamp;
@@ -20,6 +21,7 @@ use calls::Calls;
 use ledger::Books;
 use people::People;
 use steps::Steps;
+use words::Words;
 
 /// Reads a journal and complains at the first entry that breaks a rule.
 pub struct Checker {
@@ -32,6 +34,7 @@ pub struct Checker {
     calls: Calls,
     people: People,
     books: Books,
+    words: Words,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,7 @@ impl Checker {
             phase: Phase::New,
             calls: Calls::default(),
             people: People::default(),
+            words: Words::default(),
         }
     }
 
@@ -134,12 +138,25 @@ impl Checker {
                 self.books.limit_run(created.limits);
                 Ok(())
             }
-            Body::StepStarted(_) => self.steps.started(path, &self.people),
-            Body::StepFinished(finished) => self.steps.finished(path, finished, &self.calls),
-            Body::SpeakerChosen(chosen) => self.steps.speaker(path, chosen, &mut self.books),
-            Body::MessagePosted(posted) => {
-                self.steps.posted(path, entry.seq, posted, &mut self.calls)
+            Body::StepStarted(_) => {
+                self.words.step(path);
+                self.steps.started(path, &self.people)
             }
+            Body::StepFinished(finished) => self.steps.finished(path, finished, &self.calls),
+            Body::SpeakerChosen(chosen) => {
+                if let Some(answers) = chosen.answers {
+                    self.words.last_turn(answers)?;
+                }
+                self.steps.speaker(path, chosen, &mut self.books)
+            }
+            Body::MessagePosted(posted) => match posted.said {
+                Some(said) => {
+                    self.steps.open(path)?;
+                    self.words.heard(said, posted)
+                }
+                None => self.steps.posted(path, entry.seq, posted, &mut self.calls),
+            },
+            Body::PersonSaid(said) => self.words.said(entry.seq, said),
             Body::CallIntended(intended) => self.call_intended(entry, intended),
             Body::CallRetried(retried) => self.call_retried(entry, retried),
             Body::CallFinished(finished) => {
@@ -164,7 +181,7 @@ impl Checker {
             }
             Body::ToolAssessed(assessed) => self.people.assessed(assessed, &self.calls),
             Body::TaskOpened(opened) => self.task_opened(entry, opened),
-            Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls),
+            Body::TaskDecided(decided) => self.people.decided(decided, &mut self.calls, &self.run),
             Body::BudgetRaised(raised) => {
                 self.books.raise(path, raised.limits);
                 Ok(())
@@ -215,6 +232,10 @@ impl Checker {
                 let may = matches!(phase, Phase::Running | Phase::Exhausted | Phase::Paused);
                 must!(may, "stopping while {phase:?}");
             }
+            Body::PersonSaid(_) => {
+                let may = matches!(phase, Phase::Running | Phase::Exhausted | Phase::Paused);
+                must!(may, "said while {phase:?}");
+            }
             Body::TaskDecided(_) => {}
             _ => must!(phase != Phase::Ended, "something happens after the end"),
         }
@@ -223,6 +244,9 @@ impl Checker {
 
     fn call_intended(&mut self, entry: &Entry, intended: &CallIntended) -> Verdict {
         let step = self.steps.open(&entry.path)?;
+        if matches!(intended.call, Call::Model(_)) {
+            self.words.model_call()?;
+        }
         self.calls
             .intended(entry, intended, &self.people, &self.definition)?;
         self.books
@@ -250,6 +274,7 @@ impl Checker {
         if *reason == StopReason::Completed {
             let undone = self.steps.undone();
             must!(undone.is_empty(), "completed without {undone:?}");
+            self.words.completed()?;
         } else {
             must!(
                 self.phase == Phase::Stopping,

@@ -35,6 +35,8 @@ pub struct Options {
     pub models: Vec<String>,
     /// Every request gets this text, without a look into it: the cheapest server there can be, for benches.
     pub fixed: Option<String>,
+    /// Pieces the fixed text comes in when it is streamed.
+    pub fixed_deltas: usize,
     /// 0 for a free one.
     pub port: u16,
 }
@@ -60,6 +62,7 @@ impl Options {
             key: None,
             models: vec![String::from("scripted")],
             fixed: None,
+            fixed_deltas: 1,
             port: 0,
         }
     }
@@ -99,7 +102,10 @@ impl ModelServer {
     /// If the port cannot be bound.
     pub fn start(options: Options) -> io::Result<Self> {
         let inner = Arc::new(Inner {
-            fixed: options.fixed.as_deref().map(prebuilt),
+            fixed: options
+                .fixed
+                .as_deref()
+                .map(|text| prebuilt(text, options.fixed_deltas)),
             tally: Tally::default(),
             gate: watch::Sender::new(Gate {
                 open: true,
@@ -178,13 +184,13 @@ impl ModelServer {
 }
 
 /// A fixed answer, whole and streamed.
-fn prebuilt(text: &str) -> [Vec<u8>; 2] {
+fn prebuilt(text: &str, deltas: usize) -> [Vec<u8>; 2] {
     let prompt = Prompt::new("scripted".into(), Vec::new(), Vec::new(), None);
     [false, true].map(|stream| {
         let form = Form {
             stream,
             usage: true,
-            deltas: 1,
+            deltas,
         };
         wire::encode(&Answer::text(text), &prompt, form)
             .pieces

@@ -10,6 +10,7 @@ pub mod builtin;
 pub mod egress;
 pub mod error;
 mod html;
+pub mod pattern;
 pub mod policy;
 pub mod registry;
 pub mod run;

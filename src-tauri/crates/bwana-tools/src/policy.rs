@@ -1,11 +1,13 @@
 //! May this call be made? One pure function over a request and the facts, so that every door gives the same answer.
 //! Nothing here opens tasks, keeps grants or reads settings; the engine loads the facts and writes the decision down.
 //!
-//! First policy: reading is allowed, everything else asks a person.
+//! Reading is allowed, everything else asks a person, unless a person has said before what holds for it.
 
 use std::collections::BTreeSet;
 
 use bwana_types::effect::RiskClass;
+use bwana_types::grant::{GrantScope, Pattern};
+use bwana_types::id::GrantId;
 use bwana_types::tool::ToolSpec;
 
 use crate::tool::Reach;
@@ -19,8 +21,8 @@ pub const PATH_PLAIN_MAX_CHARS: usize = 160;
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     pub spec: &'a ToolSpec,
-    /// `hash::approval_hash` over tool, version, canonical arguments, run and step path.
-    pub args_hash: &'a str,
+    /// From [`crate::pattern::patterns`]: which grants cover it.
+    pub patterns: &'a [Pattern],
     /// From [`crate::Tool::reach`].
     pub reach: Option<&'a Reach>,
 }
@@ -32,7 +34,7 @@ pub struct Facts {
     pub taint: BTreeSet<String>,
     /// Hosts this run has reached already, as [`Reach::host`] writes them.
     pub hosts_seen: BTreeSet<String>,
-    /// What a person has allowed for this run.
+    /// What people have allowed and forbidden and that holds in this run.
     pub grants: Vec<Grant>,
     /// Nobody can be asked: `--approve deny`.
     pub unattended: bool,
@@ -40,19 +42,32 @@ pub struct Facts {
     pub frozen: bool,
 }
 
-/// A permission for exactly one tool with exactly these arguments, in this run.
+/// A person's word on all calls of one tool that give one pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    pub id: GrantId,
     pub tool: String,
-    pub args_hash: String,
+    pub version: String,
+    pub pattern: Pattern,
+    pub scope: GrantScope,
 }
 
 /// The answer; the sentence is for people and is journaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    Allow { why: String },
-    Ask { why: String },
-    Deny { why: String },
+    Allow {
+        why: String,
+        /// The grant without which a person would have been asked.
+        grant: Option<GrantId>,
+    },
+    Ask {
+        why: String,
+    },
+    Deny {
+        why: String,
+        /// The grant of denial that says so.
+        grant: Option<GrantId>,
+    },
 }
 
 /// Decides one call.
@@ -63,21 +78,35 @@ pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
                 "The freeze switch is on, so {} is not available. Only a person can switch it off.",
                 request.spec.name
             ),
+            grant: None,
+        };
+    }
+    if let Some(grant) = denied(request, facts) {
+        return Decision::Deny {
+            why: "A person said never to this. Go on without it.".into(),
+            grant: Some(grant.id),
         };
     }
     let Some(why) = doubt(request, facts) else {
         return Decision::Allow {
             why: "Reading is allowed.".into(),
+            grant: None,
         };
     };
-    if granted(request, facts) {
+    if let Some(grant) = granted(request, facts) {
+        let why = match grant.scope {
+            GrantScope::Run => "A person allowed this in this run.",
+            GrantScope::Workflow | GrantScope::Never => "A person allowed this in this workflow.",
+        };
         return Decision::Allow {
-            why: "A person allowed exactly this in this run.".into(),
+            why: why.into(),
+            grant: Some(grant.id),
         };
     }
     if facts.unattended {
         return Decision::Deny {
             why: format!("{why} Nobody is there to answer, so it is denied."),
+            grant: None,
         };
     }
     Decision::Ask { why }
@@ -138,19 +167,58 @@ fn doubt_about_reading(request: &Request<'_>, facts: &Facts) -> Option<String> {
     ))
 }
 
-/// A grant never covers what cannot be undone; and once untrusted text is in the run, not what reaches others either:
-/// whoever wrote that text may want exactly this again and again.
-fn granted(request: &Request<'_>, facts: &Facts) -> bool {
-    let honoured = match request.spec.risk {
+/// Whether a grant may decide at all for a class of risk, whatever it says. What is never offered is never honoured.
+pub fn may_be_granted(risk: RiskClass) -> bool {
+    match risk {
         RiskClass::Destructive => false,
-        RiskClass::Contact | RiskClass::Money | RiskClass::Execute => facts.taint.is_empty(),
-        RiskClass::ReadLocal | RiskClass::ReadNet | RiskClass::WriteReversible => true,
+        RiskClass::ReadLocal
+        | RiskClass::ReadNet
+        | RiskClass::WriteReversible
+        | RiskClass::Execute
+        | RiskClass::Contact
+        | RiskClass::Money => true,
+    }
+}
+
+/// The grant that allows this call. A grant never covers what cannot be undone; and once untrusted text is in the run, not
+/// what reaches others either, and nothing wider than the very arguments a person saw: whoever wrote that text may want
+/// exactly this again and again.
+fn granted<'a>(request: &Request<'_>, facts: &'a Facts) -> Option<&'a Grant> {
+    let tainted = !facts.taint.is_empty();
+    let risk = request.spec.risk;
+    let honoured = |grant: &&Grant| {
+        let exact = matches!(grant.pattern, Pattern::Exact { .. });
+        match risk {
+            RiskClass::Destructive => false,
+            RiskClass::Contact | RiskClass::Money | RiskClass::Execute => !tainted,
+            RiskClass::WriteReversible => !tainted || exact,
+            RiskClass::ReadLocal => true,
+            RiskClass::ReadNet => exact || !could_carry(request),
+        }
     };
-    honoured
-        && facts
-            .grants
-            .iter()
-            .any(|grant| grant.tool == request.spec.name && grant.args_hash == request.args_hash)
+    let allows = |grant: &&Grant| {
+        grant.scope != GrantScope::Never
+            && grant.tool == request.spec.name
+            && grant.version == request.spec.version
+            && request.patterns.contains(&grant.pattern)
+    };
+    let mut covering = facts.grants.iter().filter(allows).filter(honoured);
+    may_be_granted(risk).then(|| covering.next()).flatten()
+}
+
+/// The grant that forbids this call: of any version of the tool.
+fn denied<'a>(request: &Request<'_>, facts: &'a Facts) -> Option<&'a Grant> {
+    facts.grants.iter().find(|grant| {
+        grant.scope == GrantScope::Never
+            && grant.tool == request.spec.name
+            && request.patterns.contains(&grant.pattern)
+    })
+}
+
+fn could_carry(request: &Request<'_>) -> bool {
+    request.reach.is_none_or(|reach| {
+        reach.query_chars > QUERY_PLAIN_MAX_CHARS || reach.path_chars > PATH_PLAIN_MAX_CHARS
+    })
 }
 
 /// Sources named in one sentence.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bwana_types::entry::{Artifact, ToolResult};
+use bwana_types::grant::Pattern;
 use bwana_types::hash::Hash;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use futures_util::future::BoxFuture;
@@ -25,6 +26,12 @@ pub trait Tool: Send + Sync {
     /// Where on the network a call with these arguments would go, so that the policy can judge it.
     fn reach(&self, _args: &Value) -> Option<Reach> {
         None
+    }
+
+    /// Wider patterns than exactly these arguments that a person may allow together with this call, the narrowest first;
+    /// made with [`crate::pattern`]. None for a tool whose calls have nothing in common.
+    fn patterns(&self, _args: &Value) -> Vec<Pattern> {
+        Vec::new()
     }
 
     /// Does it. Arguments have passed the schema. A tool keeps to `ctx.deadline` and `ctx.cancel` and says in its error

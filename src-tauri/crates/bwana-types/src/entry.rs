@@ -7,13 +7,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::definition::RunLimits;
 use crate::effect::EffectClass;
+use crate::grant::{EditedArgs, GrantMade};
 use crate::hash::Hash;
-use crate::id::RunId;
+use crate::id::{GrantId, RunId};
 use crate::message::{Part, Stop, Usage};
 use crate::model::ErrorKind;
 use crate::money::MicroUsd;
@@ -73,6 +75,11 @@ macro_rules! bodies {
         impl Body {
             /// Every kind this program writes.
             pub const KINDS: &'static [&'static str] = &[$($kind,)+];
+
+            /// The shape of every kind's body, in the order of [`Self::KINDS`].
+            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$(($kind, generator.subschema_for::<$variant>()),)+]
+            }
 
             pub fn kind(&self) -> &str {
                 match self {
@@ -147,12 +154,13 @@ bodies! {
     Edited = "edited";
     RunPaused = "run_paused";
     RunResumed = "run_resumed";
+    PersonSaid = "person_said";
     RunStopping = "run_stopping";
     RunEnded = "run_ended";
 }
 
 /// First entry of a run that is not a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunCreated {
     /// Slug of the workflow.
     pub workflow: String,
@@ -168,7 +176,7 @@ pub struct RunCreated {
 }
 
 /// First own entry of a fork; everything before it is shared with the parent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunForked {
     pub parent: RunId,
     /// The parent's last shared entry.
@@ -177,16 +185,16 @@ pub struct RunForked {
     pub by: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {}
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepFinished {
     pub outcome: StepOutcome,
 }
 
 /// How a step ended. Texts stand where they were said; a result points there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StepOutcome {
     /// The result is the text of this message; `why` names what ended a chat.
@@ -205,13 +213,17 @@ pub enum StepOutcome {
 }
 
 /// A turn begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerChosen {
     pub agent: String,
     pub by: ChosenBy,
+    /// The run would end here, and a person's words (`seq` of `person_said`) are still unheard: its last speaker takes
+    /// one more turn with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Seq>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChosenBy {
     /// The step names its agents.
@@ -224,7 +236,7 @@ pub enum ChosenBy {
 }
 
 /// Written when nothing is left to do but the effect itself. No intent means never sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallIntended {
     pub call: Call,
     pub effect: EffectClass,
@@ -236,7 +248,7 @@ pub struct CallIntended {
     pub key: Option<Hash>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Call {
     Model(ModelCall),
@@ -244,7 +256,7 @@ pub enum Call {
 }
 
 /// A model call by reference: with the state at this point, the prompt can be built again exactly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelCall {
     pub agent: String,
     pub purpose: Purpose,
@@ -255,7 +267,7 @@ pub struct ModelCall {
     pub window: Window,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The agent speaks or uses tools.
@@ -267,9 +279,9 @@ pub enum Purpose {
 }
 
 /// Which part of the conversation fits the model's context.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
-    /// Bytes each earlier result is cut to, head and tail; 0 = whole.
+    /// Bytes each earlier result, and whatever the person said, is cut to, head and tail; 0 = whole.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub result_max_bytes: u32,
     /// Oldest turns left out.
@@ -292,7 +304,7 @@ fn is_zero(n: &u32) -> bool {
 }
 
 /// A tool call by reference to the finished model call that asked for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolCallRef {
     pub agent: String,
     pub tool: String,
@@ -304,7 +316,7 @@ pub struct ToolCallRef {
 }
 
 /// Held back before a call, settled after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reserve {
     pub micro_usd: MicroUsd,
     pub tokens: u64,
@@ -314,7 +326,7 @@ pub struct Reserve {
 }
 
 /// Another attempt of a call begins: after a failure, or after an interruption.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallRetried {
     /// `seq` of the first intent.
     pub call: Seq,
@@ -328,21 +340,21 @@ pub struct CallRetried {
     pub model: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallFinished {
     /// `seq` of the first intent.
     pub call: Seq,
     pub result: CallResult,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CallResult {
     Model(ModelResult),
     Tool(ToolResult),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelResult {
     pub parts: Vec<Part>,
     pub stop: Stop,
@@ -353,7 +365,7 @@ pub struct ModelResult {
     pub response_id: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolResult {
     /// What the model sees.
     pub content: Arc<str>,
@@ -367,7 +379,7 @@ pub struct ToolResult {
 }
 
 /// A file in the run's artifact folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// Relative to the run's artifact folder, with `/`.
     pub file: String,
@@ -376,7 +388,7 @@ pub struct Artifact {
 }
 
 /// One attempt of a call failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallFailed {
     pub call: Seq,
     pub error: CallError,
@@ -395,7 +407,7 @@ pub struct CallFailed {
     pub next_model: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallError {
     pub class: CallErrorClass,
     pub message: String,
@@ -405,7 +417,7 @@ pub struct CallError {
     pub request_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallErrorClass {
     Model(ErrorKind),
@@ -417,7 +429,7 @@ pub enum CallErrorClass {
 }
 
 /// A previous process died while this attempt was in flight. The call may be made again; the lost attempt is booked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallInterrupted {
     pub call: Seq,
     /// Booked at the reservation, an estimate; `None`: the price is unknown.
@@ -426,38 +438,42 @@ pub struct CallInterrupted {
 }
 
 /// The effect may have happened; only a person can tell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallUncertain {
     pub call: Seq,
     pub why: String,
 }
 
 /// The policy's answer to one tool call of a model's answer, recorded before anything else happens to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolAssessed {
     pub model_call: Seq,
     pub index: u32,
     pub verdict: Assessment,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Assessment {
     Allow {
         why: String,
+        /// The grant that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
     /// A person decides; the ask is what the human task will say.
-    Ask {
-        ask: Ask,
-    },
+    Ask { ask: Ask },
     /// Told to the model as the call's result.
     Refuse {
         message: String,
+        /// The grant of denial that made it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     },
 }
 
 /// Something was said in a step's conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessagePosted {
     pub from: Speaker,
     /// The finished call whose text this is; the text is not repeated.
@@ -465,9 +481,12 @@ pub struct MessagePosted {
     pub call: Option<Seq>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Arc<str>>,
+    /// The `person_said` whose words these are: here they enter the conversation. The text is not repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Seq>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     Agent(String),
@@ -476,7 +495,7 @@ pub enum Speaker {
     Engine,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskOpened {
     pub ask: Ask,
     /// The intent an uncertain effect belongs to.
@@ -487,22 +506,30 @@ pub struct TaskOpened {
     pub tool_call: Option<(Seq, u32)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskDecided {
     /// `seq` of the entry that opened it.
     pub task: Seq,
     pub verdict: Verdict,
     pub by: DecidedBy,
+    /// What was allowed or forbidden beyond this one call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantMade>,
+    /// What was approved in place of what the model asked for. The model's arguments stand in its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<EditedArgs>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoProgressNoticed {
     /// What was repeated, for people.
     pub what: String,
     pub stage: NoProgressStage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum NoProgressStage {
     Warn,
@@ -511,7 +538,7 @@ pub enum NoProgressStage {
 }
 
 /// A call does not fit the budget; the run pauses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetExhausted {
     pub limit: BudgetLimit,
     /// In the limit's unit: micro-USD, tokens, calls, turns or milliseconds.
@@ -520,26 +547,26 @@ pub struct BudgetExhausted {
 }
 
 /// A person topped the budget up. Limits that are set replace the run's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetRaised {
     pub limits: RunLimits,
     pub by: String,
 }
 
 /// A file written by the engine itself, like the run's result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArtifactWritten {
     pub artifact: Artifact,
 }
 
 /// A person changed what an earlier entry says, in a fork. The old entry stays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Edited {
     pub replace: Seq,
     pub edit: Edit,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
     /// Of a message or of a model's answer.
@@ -550,24 +577,49 @@ pub enum Edit {
     Input(Arc<str>),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunPaused {
     pub reason: StopReason,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResumed {
     pub by: String,
 }
 
+/// A person said something to a run at work. The words wait until their time has come, and enter a conversation with a
+/// `message_posted` that points here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PersonSaid {
+    pub text: Arc<str>,
+    pub when: When,
+    /// Through which door: `local_cli`, `local_ui`, ….
+    pub by: String,
+}
+
+/// When a person's words are heard. Words whose time never comes are heard when the run would end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// By the next model call of the run.
+    Now,
+    /// By the first model call of the next step.
+    AfterStep,
+    /// When the run would end: its last speaker takes one more turn with them.
+    AtEnd,
+}
+
+/// Bytes of one thing a person says to a run.
+pub const SAID_MAX_BYTES: usize = 16 * 1024;
+
 /// No new work from here on. The first reason by `seq` wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStopping {
     pub reason: StopReason,
 }
 
 /// Last entry of a run, except decisions that settle what was left open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunEnded {
     pub reason: StopReason,
 }
@@ -640,6 +692,7 @@ mod tests {
             SpeakerChosen {
                 agent: "bi".into(),
                 by: ChosenBy::Assigned,
+                answers: None,
             },
         )
         .at(7, Timestamp(0));

@@ -10,11 +10,18 @@ pub const fn fault_point(_name: &str) {}
 #[cfg(feature = "fault-points")]
 pub const CRASH_AT: &str = "BWANA_CRASH_AT";
 
+/// The variable that makes a point panic instead: a point's name. The message is what [`PANIC_TEXT`] says.
+#[cfg(feature = "fault-points")]
+pub const PANIC_AT: &str = "BWANA_PANIC_AT";
+#[cfg(feature = "fault-points")]
+pub const PANIC_TEXT: &str = "BWANA_PANIC_TEXT";
+
 /// A place where a crash is interesting: ends the process at once, without unwinding or flushing, if it is the one that
 /// `BWANA_CRASH_AT` names and this is the pass it counts to.
 ///
 /// # Panics
-/// If the variable is set and unreadable: a test that crashes nowhere would prove nothing.
+/// If [`PANIC_AT`] names this point, or the variable is set and unreadable: a test that crashes nowhere would prove
+/// nothing.
 #[cfg(feature = "fault-points")]
 pub fn fault_point(name: &str) {
     use std::sync::OnceLock;
@@ -32,6 +39,12 @@ pub fn fault_point(name: &str) {
         };
         Some((point, AtomicU64::new(pass)))
     });
+    let is_meant = std::env::var(PANIC_AT).is_ok_and(|point| point == name);
+    assert!(
+        !is_meant,
+        "{}",
+        std::env::var(PANIC_TEXT).unwrap_or_default()
+    );
     if let Some((point, left)) = plan
         && point == name
         && left.fetch_sub(1, Ordering::SeqCst) == 1

@@ -127,6 +127,11 @@ pub fn approval_hash(tool: &str, version: &str, args: &Value, run: &str, path: &
         .collect()
 }
 
+/// What a grant for exactly these arguments is bound to: as [`approval_hash`], without a run and a place in it.
+pub fn args_hash(tool: &str, version: &str, args: &Value) -> String {
+    approval_hash(tool, version, args, "", "")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

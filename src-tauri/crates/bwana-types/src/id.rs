@@ -156,6 +156,18 @@ impl TaskId {
 }
 
 id!(
+    /// Something a person allowed or forbade beyond one call.
+    GrantId,
+    "grant"
+);
+impl GrantId {
+    /// The id of the grant that the answer to a question makes: one question makes at most one.
+    pub fn of_task(run: RunId, task: u64, opened_at: Timestamp) -> Self {
+        Self::derived(opened_at, &[b"grant", run.as_bytes(), &task.to_le_bytes()])
+    }
+}
+
+id!(
     /// A file a run produced.
     ArtifactId,
     "art"

@@ -8,6 +8,7 @@ pub mod effect;
 pub mod entry;
 pub mod error;
 pub mod fault;
+pub mod grant;
 pub mod hash;
 pub mod id;
 pub mod message;

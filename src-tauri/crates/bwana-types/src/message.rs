@@ -19,7 +19,7 @@ pub enum Role {
 }
 
 /// One piece of a message. Text is shared, because a transcript of a thousand turns is built anew for every call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
     Text {
@@ -65,7 +65,7 @@ impl Part {
 }
 
 /// A model's wish to use a tool. `args` is the raw text the model wrote: it may be cut or no JSON at all.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolCall {
     pub id: Arc<str>,
     pub name: Arc<str>,
@@ -75,7 +75,7 @@ pub struct ToolCall {
 }
 
 /// Provider data that means nothing to us and everything to its origin (signatures, encrypted reasoning).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Opaque {
     pub dialect: String,
     pub model: String,
@@ -123,7 +123,7 @@ pub fn text_of(parts: &[Part]) -> Arc<str> {
 }
 
 /// Why a model stopped. An unknown word of a provider is kept as it came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
     Done,

@@ -6,6 +6,7 @@
 //!
 //! This is the last net and not the first: nothing is allowed into a log because this would catch it.
 
+mod exact;
 mod known;
 mod name;
 mod scan;
@@ -20,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 
 use crate::secret::{HINT_DOTS, Secret};
+pub use exact::ExactStream;
 use known::Known;
 use scan::Class;
 use shape::Begin;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{EffectClass, RiskClass};
+use crate::grant::Pattern;
 
 /// What a person is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +25,12 @@ pub enum Ask {
         preview: String,
         /// Why the policy asks.
         why: String,
+        /// Which calls could be allowed together with this one, the narrowest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        patterns: Vec<Pattern>,
+        /// Untrusted text is in this run, and the idea may come from there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tainted: bool,
     },
     /// A step should be looked at before it starts.
     Plan {

@@ -17,7 +17,9 @@ mod template;
 mod tree;
 mod validate;
 
-pub use ask::{ASK_MAX_ROUND, Ask, AskPlan, Fit, ask_workflow, route};
+pub use ask::{
+    ASK_MAX_ROUND, Ask, AskPlan, Fit, WorkflowFit, ask_workflow, route, route_workflows,
+};
 pub use issue::{DefinitionError, Issue, Path, Severity};
 pub use original::is_original;
 pub use parse::{

@@ -13,13 +13,17 @@ mod outstanding;
 mod place;
 mod prompt;
 mod state;
+mod terms;
 mod transcript;
+mod words;
 
 pub use apply::apply;
 pub use decide::{CallDone, Control, Input, decide};
 pub use outstanding::{Obligation, outstanding};
 pub use place::Place;
 pub use state::{
-    CallState, CallStatus, Ledger, OpenTask, Phase, RunState, StepPhase, StepState, SummaryState,
+    CallState, CallStatus, Ledger, OpenTask, Phase, Queued, RunState, StepPhase, StepState,
+    SummaryState,
 };
 pub use transcript::{call_request, tool_slot};
+pub use words::{QUEUED_MAX, hears};

@@ -165,3 +165,20 @@ async fn an_agent_that_exists_is_not_created_again() {
     assert_eq!(refused.code, ErrorCode::UsageInvalid);
     app.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_file_is_taken_over_while_the_program_runs_and_nobody_asks() {
+    let home = Home::new();
+    let app = home.open(Mode::Own);
+    // What is shipped is stored now, so that the next change is the file's.
+    call::<WorkflowsList>(&app, Nothing {}).await.unwrap();
+    let watching = bwana_api::hot::watch(&app).unwrap();
+    let mut changed = app.changed().unwrap();
+    changed.mark_unchanged();
+    home.file("workflows/notes.yaml", PLAIN);
+    let news = tokio::time::timeout(std::time::Duration::from_secs(60), changed.changed());
+    news.await.expect("the file was noticed").unwrap();
+    assert_eq!(workflow_name(&app, "notes").await, "Notes");
+    drop(watching);
+    app.close().await.unwrap();
+}

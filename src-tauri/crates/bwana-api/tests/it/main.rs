@@ -9,8 +9,11 @@
 mod common;
 mod definitions;
 mod exports;
+mod grants;
 mod people;
+mod plan;
 mod providers;
 mod runs;
+mod say;
 #[cfg(unix)]
 mod socket;

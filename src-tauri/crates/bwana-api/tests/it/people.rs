@@ -38,7 +38,7 @@ async fn an_approval_without_an_owner_is_written_and_starts_nothing() {
     let by = TaskRef {
         task: task.id.to_string(),
     };
-    let decided = call::<TasksApprove>(&app, by.clone()).await.unwrap();
+    let decided = call::<TasksApprove>(&app, by.clone().into()).await.unwrap();
     assert_eq!(decided.status, TaskStatus::Decided);
     assert!(app.live_runs().is_empty());
     assert_eq!(home.model.counts().requests, asked);
@@ -46,7 +46,7 @@ async fn an_approval_without_an_owner_is_written_and_starts_nothing() {
         &app,
         DenyRequest {
             task: by.task,
-            reason: String::new(),
+            ..DenyRequest::default()
         },
     )
     .await
@@ -99,7 +99,10 @@ async fn a_page_in_a_browser_never_decides() {
         task: shown.tasks[0].id.to_string(),
     };
     let browser = Ctx::quiet(Caller::LocalBrowser);
-    let refused = app.call::<TasksApprove>(browser, by).await.unwrap_err();
+    let refused = app
+        .call::<TasksApprove>(browser, by.into())
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, ErrorCode::PolicyNotYours);
     assert_eq!(settle(&app, started.run).await.tasks.len(), 1);
     app.close().await.unwrap();

@@ -76,7 +76,7 @@ async fn a_run_is_started_followed_and_approved_from_outside() {
                 task: list.tasks[0].id.to_string(),
             };
             client
-                .call::<TasksApprove>(&by, &Events::none())
+                .call::<TasksApprove>(&by.clone().into(), &Events::none())
                 .await
                 .unwrap();
         }

@@ -1,5 +1,7 @@
 //! Lists, pages and helps: what scripts and people rely on.
 
+use bwana_testkit::bwana::PATIENCE;
+use bwana_testkit::{Fault, Running};
 use serde_json::Value;
 
 use crate::common::{NOTES, Stage, bwana, text, words};
@@ -211,4 +213,76 @@ fn a_provider_is_tested_with_one_of_three_answers() {
             .len(),
         1
     );
+}
+
+#[test]
+fn doctor_explains_the_path_of_a_call_in_lines_that_fit() {
+    let stage = Stage::new();
+    let closed =
+        "providers add far --base-url http://127.0.0.1:9/v1 --model m --key-env NOT_SET_ANYWHERE";
+    stage.run(closed).expect_code(0);
+    for columns in ["80", "120"] {
+        let mut command = stage.bwana.command(["doctor"]);
+        command.env("COLUMNS", columns);
+        let output = Running::start(command, "").finish(PATIENCE).expect_code(0);
+        let said = text(&output);
+        for expected in [
+            "1. the model you chose: none chosen",
+            "near, and it is used",
+            "takes connections",
+        ] {
+            assert!(said.contains(expected), "{expected}\n{said}");
+        }
+        let most: usize = columns.parse().unwrap();
+        for line in &output.lines {
+            let breakable = line.trim_start().contains(' ');
+            assert!(
+                line.chars().count() <= most || !breakable,
+                "{columns}: {line}"
+            );
+        }
+    }
+    let findings = stage.run("doctor --json").expect_code(0).json();
+    let of = |name: &str| {
+        let found = findings
+            .iter()
+            .find(|finding| finding["params"]["provider"] == name);
+        found.cloned().unwrap()
+    };
+    let (near, far) = (of("near"), of("far"));
+    assert_eq!(
+        (&near["params"]["key"], &near["params"]["reach"]),
+        (&"none".into(), &"answers".into())
+    );
+    assert_eq!(
+        (&far["params"]["key"], &far["params"]["reach"]),
+        (&"missing".into(), &"refused".into())
+    );
+    assert_eq!(far["status"], "warning");
+}
+
+#[test]
+fn providers_are_listed_with_how_they_stand_where_runs_are_worked_on() {
+    let stage = Stage::new();
+    let of = |stage: &Stage| stage.run("providers list --json").expect_code(0).last();
+    assert!(of(&stage)["standing"].is_null());
+    let mut owner = stage.bwana.spawn(["serve", "--no-gateway", "--json"]);
+    assert!(owner.next_line(PATIENCE).is_some());
+    let file = stage.bwana.file("work.yaml", crate::common::NOTES);
+    let run = ["run", file.to_str().unwrap(), "--input", "x", "--json"];
+    stage.bwana.run(run).expect_code(0);
+    assert_eq!(of(&stage)["standing"]["state"], "works");
+    stage.model.fail_next([Fault::unauthorised()]);
+    stage.bwana.run(run);
+    let standing = of(&stage)["standing"].clone();
+    assert_eq!(
+        (&standing["state"], &standing["last_error"]),
+        (&"refuses".into(), &"provider.auth".into())
+    );
+    let said = text(&stage.run("providers list"));
+    assert!(
+        said.contains("last error provider.auth") && said.contains("USD 0.00 in"),
+        "{said}"
+    );
+    owner.signal("TERM");
 }

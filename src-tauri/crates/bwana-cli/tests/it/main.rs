@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod canaries;
 mod common;
 mod contract;
 mod gateway;
+mod models;
+mod moving;
 mod owners;
 mod refusals;
 mod runs;

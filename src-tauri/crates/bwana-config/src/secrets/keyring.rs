@@ -3,9 +3,11 @@
 //! Every call has a time limit and a thread of its own, because a keyring may wait for a dialog. Reading and writing never
 //! open one where we can tell beforehand (Linux): a locked keyring says that it is locked. Only [`Place::unlock`] asks.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bwana_types::hash::Hash;
 use bwana_types::secret::{Secret, SecretError};
 use keyring_core::api::CredentialStore;
 use keyring_core::{Entry, Error};
@@ -15,7 +17,7 @@ use super::limit::within;
 use super::name::SecretName;
 use super::place::{Place, PlaceKind, not_found};
 
-/// What the keyring files our secrets under.
+/// What the keyring files our secrets under, with the digits of the data folder behind it.
 pub const KEYRING_SERVICE: &str = "bwana";
 /// For everything but unlocking. Where the system itself may ask first, people need time to answer.
 const CALL_MAX: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 10 } else { 60 });
@@ -28,16 +30,22 @@ pub struct Keyring {
     service: Arc<str>,
 }
 
-impl Default for Keyring {
-    fn default() -> Self {
-        Self::of_service(KEYRING_SERVICE)
-    }
-}
+/// Hexadecimal digits of a data folder's part of the service: enough that no two folders of one person meet.
+const HOME_DIGITS: usize = 16;
 
 impl Keyring {
-    /// That of the program. Nothing is asked yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// What is kept for the data folder `home`. Two folders share nothing, also where one was copied from the other: a
+    /// key that is replaced or removed in one stays as it is in the other. Nothing is asked yet.
+    pub fn of_home(home: &Path) -> Self {
+        let home = real_path(home);
+        let digest = Hash::of(home.as_os_str().as_encoded_bytes()).to_string();
+        let digits = digest.get(..HOME_DIGITS).unwrap_or(&digest);
+        Self::of_service(&format!("{KEYRING_SERVICE}-{digits}"))
+    }
+
+    /// What its entries are filed under.
+    pub fn service(&self) -> &str {
+        &self.service
     }
 
     /// Another one in the same keyring, which shares nothing with it.
@@ -98,6 +106,21 @@ impl Place for Keyring {
 
     fn unlock(&self, _passphrase: Option<&Secret>) -> Result<(), SecretError> {
         within(UNLOCK_MAX, system::unlock)
+    }
+}
+
+/// The same for every way to write a path, also while the folder does not exist yet.
+fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = path
+        .ancestors()
+        .find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match real {
+        Some((above, real)) => match path.strip_prefix(above) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            _ => real,
+        },
+        None => path,
     }
 }
 
@@ -369,5 +392,24 @@ mod system {
 
     pub(super) fn is_absence(_why: &str) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_has_its_own_entries_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        let before = Keyring::of_home(&home);
+        std::fs::create_dir(&home).unwrap();
+        let dotted = folder.path().join("home/../home/.");
+        for same in [&home, &dotted] {
+            assert_eq!(Keyring::of_home(same).service(), before.service());
+        }
+        assert_ne!(Keyring::of_home(folder.path()).service(), before.service());
+        assert!(before.service().starts_with("bwana-"));
     }
 }

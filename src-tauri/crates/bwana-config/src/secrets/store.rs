@@ -1,5 +1,7 @@
 //! What the rest of the program uses: secrets by reference, from the environment and from the place a person has chosen.
 
+mod moving;
+
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,11 @@ use bwana_types::redact::Redactor;
 use bwana_types::secret::{SECRET_MAX_BYTES, Secret, SecretError, SecretSource};
 use zeroize::Zeroizing;
 
-use super::keyring::Keyring;
-use super::memory::Memory;
 use super::name::SecretName;
 use super::place::{Place, PlaceKind};
 use super::vault::Vault;
 use crate::key::{KeyPlace, KeyRef, from_env};
+pub use moving::Moved;
 
 /// Finds, keeps, replaces and removes secrets. A clone is the same.
 ///
@@ -71,17 +72,7 @@ impl Secrets {
         if self.chosen_kind() == Some(kind) {
             return;
         }
-        match kind {
-            PlaceKind::Keyring => self.choose_place(Arc::new(Keyring::new())),
-            PlaceKind::Memory => self.choose_place(Arc::new(Memory::new())),
-            PlaceKind::Vault => {
-                let vault = Arc::new(Vault::at(&self.home));
-                self.put_chosen(Chosen {
-                    place: Arc::clone(&vault) as Arc<dyn Place>,
-                    vault: Some(vault),
-                });
-            }
-        }
+        self.put_chosen(self.make(kind));
     }
 
     /// Keeps secrets in a place of the caller's, for tests.

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bwana_types::fault::fault_point;
 use bwana_types::secret::{Secret, SecretError};
 use zeroize::Zeroizing;
 
@@ -169,7 +170,9 @@ impl Vault {
             file.write_all(&bytes)?;
             file.sync_all()?;
             drop(file);
+            fault_point("vault_draft_written");
             fs::rename(&draft, &self.path)?;
+            fault_point("vault_replaced");
             sync_folder(&self.folder)
         };
         write().map_err(|error| self.io("written", &error))

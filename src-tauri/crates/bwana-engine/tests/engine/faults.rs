@@ -69,6 +69,19 @@ async fn what_waiting_cannot_cure_is_asked_once() {
             ),
             ErrorKind::NotFound,
         ),
+        (status(403, "{}"), ErrorKind::Auth),
+        (
+            status(400, r#"{"error":{"message":"A field is wrong"}}"#),
+            ErrorKind::BadRequest,
+        ),
+        (status(413, ""), ErrorKind::TooLarge),
+        (
+            status(
+                400,
+                r#"{"error":{"message":"Filtered","code":"content_filter"}}"#,
+            ),
+            ErrorKind::Refused,
+        ),
     ];
     for (fault, kind) in cases {
         let before = world.server.counts().requests;
@@ -81,7 +94,9 @@ async fn what_waiting_cannot_cure_is_asked_once() {
         assert_eq!(world.server.counts().requests - before, 1, "{kind:?}");
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].error.class, CallErrorClass::Model(kind));
-        assert_eq!(shown.cost, Some(MicroUsd::ZERO), "a refusal costs nothing");
+        // A filter or a limit may have read what it refuses; anything else refuses before it works.
+        let may_cost = matches!(kind, ErrorKind::Refused | ErrorKind::TooLarge);
+        assert_eq!(shown.cost > Some(MicroUsd::ZERO), may_cost, "{kind:?}");
     }
 }
 

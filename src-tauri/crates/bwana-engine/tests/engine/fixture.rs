@@ -76,9 +76,13 @@ impl Fixture {
     }
 
     pub(crate) async fn start(&self, definition: Definition) -> RunId {
+        self.start_with(definition, "Open a bakery in Nakuru").await
+    }
+
+    pub(crate) async fn start_with(&self, definition: Definition, input: &str) -> RunId {
         let start = StartRun {
             definition,
-            input: String::from("Open a bakery in Nakuru"),
+            input: input.to_owned(),
             limits: RunLimits::default(),
             by: String::from("local_cli"),
         };
@@ -117,6 +121,7 @@ fn open(
         tools: Registry::new([Arc::clone(mail) as Arc<dyn Tool>]).unwrap(),
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(One(Arc::clone(model))),
+        redactor: bwana_types::redact::Redactor::new(),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended: false,

@@ -5,4 +5,6 @@
 mod faults;
 mod fixture;
 mod life;
+mod odd_answers;
 mod people;
+mod raw_server;

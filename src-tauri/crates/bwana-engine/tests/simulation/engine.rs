@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bwana_engine::{Deps, Engine, Options, RunEvent, RunView, StartRun, view};
+use bwana_engine::{Deps, Engine, Options, RunEvent, RunView, StartRun, Wanted, offered, view};
 use bwana_store::{Store, TaskFilter};
 use bwana_testkit::invariants::Checker;
 use bwana_testkit::random::{Mood, definition};
@@ -14,8 +14,9 @@ use bwana_testkit::time::TEST_START;
 use bwana_testkit::{Rng, SeededIds, TokioClock};
 use bwana_tools::{Egress, EgressSettings};
 use bwana_types::definition::RunLimits;
-use bwana_types::entry::{Body, Entry};
+use bwana_types::entry::{Body, Entry, When};
 use bwana_types::error::ErrorCode;
+use bwana_types::grant::GrantScope;
 use bwana_types::hash::Hash;
 use bwana_types::id::{RunId, TaskId};
 use bwana_types::money::MicroUsd;
@@ -90,6 +91,7 @@ pub(crate) fn open(
         tools: world.registry(),
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(SimModels(Arc::clone(world))),
+        redactor: bwana_types::redact::Redactor::new(),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended,
@@ -260,8 +262,14 @@ impl Sim {
         if let Ok(view) = tokio::time::timeout(patience, engine.settle(run)).await {
             return view.unwrap();
         }
-        let done = match self.world.draw(|rng| rng.below(3)) {
+        let done = match self.world.draw(|rng| rng.below(6)) {
             0 => engine.cancel(run, "test").await,
+            3.. => {
+                let when = self
+                    .world
+                    .draw(|rng| *rng.pick(&[When::Now, When::AfterStep, When::AtEnd]));
+                engine.say(run, "Words of a person.", when, "test").await
+            }
             _ => engine.pause(run, "test").await,
         };
         match done {
@@ -343,7 +351,9 @@ impl Sim {
             // Counted before it is said: a process may die between the decision and its answer.
             *self.sent_again.entry(key.expect("a key")).or_default() += 1;
         }
-        if let Err(error) = engine.decide(task, verdict, DecidedBy::LocalCli).await {
+        let wanted = self.wanted(ask, &verdict);
+        let by = DecidedBy::LocalCli;
+        if let Err(error) = engine.decide_on(task, verdict, &wanted, by).await {
             panic!("{error:?}\n{}", self.tails(store));
         }
         if self.world.chance(200) {
@@ -363,6 +373,26 @@ impl Sim {
             open.iter().all(|one| one.id != task),
             "a decided task is still open"
         );
+    }
+
+    /// What a person adds to an answer, now and then: one of the grants that are offered.
+    fn wanted(&self, ask: &Ask, verdict: &Verdict) -> Wanted {
+        let denies = match verdict {
+            Verdict::Approve => false,
+            Verdict::Deny { .. } => true,
+            _ => return Wanted::default(),
+        };
+        let offers = offered(ask).into_iter();
+        let mut fitting = offers.filter(|(scope, _)| (*scope == GrantScope::Never) == denies);
+        let often = if denies { 100 } else { 400 };
+        match fitting.next_back().filter(|_| self.world.chance(often)) {
+            None => Wanted::default(),
+            Some((scope, pattern)) => Wanted {
+                scope: Some(scope),
+                pattern: Some(pattern.clone()),
+                edit: None,
+            },
+        }
     }
 
     /// The ends of all journals, for a failure's message.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bwana_types::entry::{Body, Entry};
+use bwana_types::definition::{StepDef, Work};
+use bwana_types::entry::{Body, Entry, When};
 use bwana_types::hash::Hash;
 use bwana_types::status::StopReason;
 
@@ -98,6 +99,46 @@ fn every_prefix_of_a_journal_goes_on_to_the_same_end() {
                 repeated(&again.journal),
                 0,
                 "a finished call was made again"
+            );
+        }
+    });
+}
+
+#[test]
+fn words_of_a_person_are_heard_once_wherever_the_journal_is_cut() {
+    for_each("words_of_a_person", 150, |seed| {
+        let mut run = Pure::new(seed, Habits::CALM);
+        for when in [When::AtEnd, When::Now, When::AfterStep, When::AtEnd] {
+            assert!(run.say(when), "nobody takes the words");
+        }
+        run.drive();
+        let whole = run.state;
+        let completed = whole.stop_reason() == Some(&StopReason::Completed);
+        if completed {
+            assert_eq!(whole.queued, []);
+        }
+        let parallel = |step: &StepDef| matches!(step.work, Work::Parallel(_));
+        let side_by_side = whole.definition.steps.iter().any(parallel);
+        let step = run.journal.len().div_ceil(25);
+        for cut in
+            (5..run.journal.len()).filter(|cut| step == 1 || cut % step == seed as usize % step)
+        {
+            let prefix = &run.journal[..cut];
+            let mut again = Pure::continued(&whole.definition, prefix, seed, Habits::CALM);
+            again.drive();
+            let reason = again.state.stop_reason();
+            if reason == Some(&StopReason::Completed) {
+                assert_eq!(again.state.queued, [], "cut at {cut}");
+            }
+            // Which of several branches speaks next, and so hears them, depends on which call ends first.
+            if side_by_side {
+                continue;
+            }
+            assert_eq!(reason, whole.stop_reason(), "cut at {cut}");
+            assert_eq!(
+                again.state.result_text(),
+                whole.result_text(),
+                "cut at {cut}"
             );
         }
     });

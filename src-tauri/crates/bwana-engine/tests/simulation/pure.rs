@@ -10,14 +10,19 @@ use bwana_testkit::time::TEST_START;
 use bwana_testkit::{Fault, Faults, Rng, ScriptedModel};
 use bwana_types::definition::Definition;
 use bwana_types::effect::EffectClass;
-use bwana_types::entry::{Artifact, Assessment, Call, Draft, Entry, RunCreated, Seq, ToolResult};
-use bwana_types::hash::{Hash, approval_hash, canonical_json};
-use bwana_types::id::RunId;
+use bwana_types::entry::{
+    Artifact, Assessment, Body, Call, Draft, Entry, RunCreated, Seq, ToolResult, When,
+};
+use bwana_types::grant::{EditedArgs, GrantMade, GrantScope, Pattern, Terms};
+use bwana_types::hash::{Hash, approval_hash, args_hash, canonical_json};
+use bwana_types::id::{GrantId, RunId};
+use bwana_types::message::text_of;
+use bwana_types::model::Request;
 use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use bwana_types::time::Timestamp;
 use bwana_workflow::machine::{
-    CallDone, Control, Input, Obligation, RunState, apply, call_request, decide, outstanding,
-    tool_slot,
+    CallDone, Control, Input, Obligation, Place, RunState, apply, call_request, decide,
+    outstanding, tool_slot,
 };
 use serde_json::Value;
 
@@ -47,7 +52,7 @@ impl Habits {
     pub(crate) const WILD: Self = Self {
         mood: Mood::Wild,
         crash_per_mille: 60,
-        control_per_mille: 20,
+        control_per_mille: 30,
         fault_per_mille: 200,
     };
 }
@@ -247,6 +252,7 @@ impl Pure {
             Call::Model(_) => {
                 let request =
                     call_request(&self.state, seq).expect("an open model call has a request");
+                self.check_words(seq, &request);
                 match self.model.answer_now(&request) {
                     Ok(outcome) => CallDone::Model(outcome),
                     Err(error) => CallDone::ModelFailed {
@@ -308,16 +314,19 @@ impl Pure {
         let Some(spec) = self.state.definition.tools.get(tool) else {
             return Assessment::Refuse {
                 message: format!("there is no {tool}"),
+                grant: None,
             };
         };
         let Ok(args) = serde_json::from_str::<Value>(args) else {
             return Assessment::Refuse {
                 message: String::from("that is no JSON"),
+                grant: None,
             };
         };
         if !spec.effect.needs_barrier() {
             return Assessment::Allow {
                 why: String::from("reading is allowed"),
+                grant: None,
             };
         }
         let run = self.state.run.to_string();
@@ -332,6 +341,10 @@ impl Pure {
                 args_hash: approval_hash(&spec.name, &spec.version, &args, &run, path),
                 preview: format!("{tool} {args}"),
                 why: String::from("it changes something"),
+                patterns: vec![Pattern::Exact {
+                    args_hash: args_hash(&spec.name, &spec.version, &args),
+                }],
+                tainted: false,
             },
         }
     }
@@ -358,9 +371,67 @@ impl Pure {
         };
         let again = verdict == Verdict::SendAgain;
         let by = DecidedBy::LocalCli;
+        if !calm && matches!(verdict, Verdict::Approve | Verdict::Deny { .. }) {
+            let terms = Box::new(self.terms(task, &verdict));
+            self.feed(Input::DecidedOn {
+                task,
+                verdict,
+                by,
+                terms,
+            });
+            return;
+        }
         if self.feed(Input::Decided { task, verdict, by }) && again {
             *self.sent_again.entry(key.expect("a key")).or_default() += 1;
         }
+    }
+
+    /// What a person adds to an answer: nothing, a grant of what is offered, other arguments.
+    fn terms(&mut self, task: Seq, verdict: &Verdict) -> Terms {
+        let open = self.state.tasks[&task].clone();
+        let Ask::Approve {
+            tool,
+            version,
+            args,
+            patterns,
+            ..
+        } = &open.ask
+        else {
+            return Terms::default();
+        };
+        let yes = *verdict == Verdict::Approve;
+        let edit = (yes && self.rng.chance(200)).then(|| {
+            let mut args: Value = serde_json::from_str(args).unwrap();
+            args["changed_by"] = "a person".into();
+            EditedArgs {
+                args: String::from_utf8(canonical_json(&args)).unwrap(),
+                args_hash: approval_hash(
+                    tool,
+                    version,
+                    &args,
+                    &self.state.run.to_string(),
+                    &open.path,
+                ),
+                patterns: vec![Pattern::Exact {
+                    args_hash: args_hash(tool, version, &args),
+                }],
+            }
+        });
+        let offered = edit.as_ref().map_or(patterns, |edit| &edit.patterns);
+        let scope = match yes {
+            true => *self.rng.pick(&[GrantScope::Run, GrantScope::Workflow]),
+            false => GrantScope::Never,
+        };
+        let grant = self.rng.chance(300).then(|| GrantMade {
+            id: GrantId::of_task(self.state.run, task, open.opened_at),
+            scope,
+            tool: tool.clone(),
+            version: version.clone(),
+            pattern: offered[0].clone(),
+            workflow: self.state.definition.workflow.slug.clone(),
+            workflow_hash: self.state.definition.workflow.hash,
+        });
+        Terms { grant, edit }
     }
 
     /// The process dies and another takes over. What was in flight may have happened.
@@ -387,12 +458,52 @@ impl Pure {
 
     fn steer(&mut self) -> bool {
         let by = || String::from("test");
-        let control = match self.rng.below(10) {
+        let control = match self.rng.below(16) {
             0 => Control::Cancel { by: by() },
             1..=4 => Control::Pause { by: by() },
-            _ => Control::Resume { by: by() },
+            5..=9 => Control::Resume { by: by() },
+            _ => {
+                let when = *self.rng.pick(&[When::Now, When::AfterStep, When::AtEnd]);
+                return self.say(when);
+            }
         };
         self.feed(Input::Control(control))
+    }
+
+    /// A person says something nobody else says.
+    pub(crate) fn say(&mut self, when: When) -> bool {
+        let text = format!("Words {}.", self.journal.len()).into();
+        let by = String::from("test");
+        self.feed(Input::Control(Control::Say { text, when, by }))
+    }
+
+    /// What a person said stands once in every request of the conversation it entered, from then on, and nowhere before.
+    fn check_words(&self, seq: Seq, request: &Request) {
+        let step = |path: &str| {
+            Place::find(&self.state.definition, path)
+                .map(|place| place.with_round(0).path(&self.state.definition))
+        };
+        let here = step(&self.state.calls[&seq].path);
+        for said in &self.journal {
+            let Body::PersonSaid(words) = &said.body else {
+                continue;
+            };
+            let enters = self.journal.iter().find(|entry| {
+                matches!(&entry.body, Body::MessagePosted(posted) if posted.said == Some(said.seq))
+            });
+            let heard = enters.filter(|entry| step(&entry.path) == here);
+            let expected = usize::from(heard.is_some());
+            let line = format!("The person says: {}", words.text);
+            let texts = request.messages.iter().map(|one| text_of(&one.parts));
+            let found = texts.filter(|text| **text == *line).count();
+            assert_eq!(
+                found,
+                expected,
+                "words {} in call {seq}\n{}",
+                said.seq,
+                tail(&self.journal)
+            );
+        }
     }
 
     /// Nothing is under way and nobody is asked: a paused run is resumed, with more to spend if that was why.

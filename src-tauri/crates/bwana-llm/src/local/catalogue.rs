@@ -90,7 +90,7 @@ impl Catalogue {
     pub fn best_for(&self, ram_bytes: u64) -> Option<&Entry> {
         self.models
             .iter()
-            .filter(|entry| entry.ram_min_bytes <= ram_bytes)
+            .filter(|entry| super::machine::is_enough(ram_bytes, entry.ram_min_bytes))
             .max_by_key(|entry| entry.parameters_millions)
     }
 }
@@ -132,7 +132,11 @@ mod tests {
         let best = |ram| Catalogue::built_in().best_for(ram).map(|e| e.purpose);
         assert_eq!(best(gib(16)), Some(Purpose::Everyday));
         assert_eq!(best(gib(8)), Some(Purpose::Everyday));
+        // Sold with eight, of which the firmware keeps some.
+        assert_eq!(best(gib(8) - gib(1) / 4), Some(Purpose::Everyday));
+        assert_eq!(best(gib(7)), Some(Purpose::Light));
         assert_eq!(best(gib(6)), Some(Purpose::Light));
+        assert_eq!(best(gib(3)), Some(Purpose::Starter));
         assert_eq!(best(gib(2)), Some(Purpose::Starter));
         assert_eq!(best(0), None);
     }

@@ -12,17 +12,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(super) use record::Use;
 pub use record::{Record, Trust};
 
 use super::catalogue::{Catalogue, Entry, Source};
 use super::files::{self, GGUF, Installed, file_of};
+use super::gguf::{self, GgufError};
+use super::speed;
 
 /// Space that must stay free on the disk beside the model, in bytes.
 const FREE_MARGIN_BYTES: u64 = 64 * 1024 * 1024;
 /// How much larger than the catalogue says a file without a known hash may be, in percent.
 const SIZE_TOLERANCE_PERCENT: u64 = 10;
-/// The first bytes of every model file.
-const GGUF_MAGIC: &[u8; 4] = b"GGUF";
 
 /// How far a fetch is. `total` is `None` while it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,8 @@ pub type OnProgress<'a> = &'a mut (dyn FnMut(Progress) + Send);
 pub enum FetchError {
     #[error("'{name}' is not a name a model file can have; use letters, digits, '.', '_' and '-'")]
     BadName { name: String },
-    #[error("{} is not a GGUF model file", path.display())]
-    NotAModel { path: PathBuf },
+    #[error("{} is not a model file this program can use: {why}", path.display())]
+    NotAModel { path: PathBuf, why: GgufError },
     #[error(
         "the file for {name} is not the one that was expected (sha256 {actual}, expected {expected}); it was not installed"
     )]
@@ -61,7 +62,7 @@ pub enum FetchError {
         actual: String,
     },
     #[error(
-        "{name} needs {needed_bytes} bytes and the disk of {} has {free_bytes} free; make room and try again", folder.display()
+        "{name} needs {needed_bytes} bytes and the disk of {} has {free_bytes} free, {} too few", folder.display(), needed_bytes.saturating_sub(*free_bytes)
     )]
     NoSpace {
         name: String,
@@ -71,6 +72,8 @@ pub enum FetchError {
     },
     #[error("another program is fetching {name} right now")]
     Busy { name: String },
+    #[error("{name} is in the memory of a program that works with it")]
+    InUse { name: String },
     #[error(
         "{name} could not be fetched: {}. Fetch the file elsewhere and use `bwana models add FILE`", tried.join("; ")
     )]
@@ -102,7 +105,11 @@ pub struct Fetcher {
     client: reqwest::Client,
     retry_pause: Duration,
     use_pip: bool,
+    free_space: FreeSpace,
 }
+
+/// Reads how many bytes are free on the disk of a folder.
+pub type FreeSpace = fn(&Path) -> std::io::Result<u64>;
 
 impl Fetcher {
     /// `client` reaches the outside world; its proxy and TLS settings are the host's.
@@ -113,6 +120,7 @@ impl Fetcher {
             client,
             retry_pause: http::RETRY_PAUSE,
             use_pip: true,
+            free_space: |folder| fs4::available_space(folder),
         }
     }
 
@@ -134,6 +142,13 @@ impl Fetcher {
     #[must_use]
     pub fn with_pip(mut self, use_pip: bool) -> Self {
         self.use_pip = use_pip;
+        self
+    }
+
+    /// Another reading of the free space than the system's.
+    #[must_use]
+    pub fn with_free_space(mut self, free_space: FreeSpace) -> Self {
+        self.free_space = free_space;
         self
     }
 
@@ -186,7 +201,7 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; nothing is left behind.
     pub async fn add_file(&self, file: &Path, on: OnProgress<'_>) -> Result<Installed, FetchError> {
-        check_magic(file)?;
+        check_model(file)?;
         self.make_folder()?;
         let hashed = record::hash_file(file, on).await?;
         let known = self
@@ -213,21 +228,32 @@ impl Fetcher {
         self.describe(&target)
     }
 
-    /// Deletes a model file and what is known about it; false if it was not there.
+    /// Deletes a model file, a half-fetched one too, and what is known about it; false if there was neither.
     ///
     /// # Errors
-    /// `BadName`, or `Io` if the file cannot be deleted.
+    /// `BadName`; `Busy` while it is fetched; `InUse` while it is in a worker's memory; `Io` if it cannot be deleted.
     pub fn remove(&self, name: &str) -> Result<bool, FetchError> {
         let target = files::path_of(&self.folder, name, &self.catalogue).ok_or_else(|| {
             FetchError::BadName {
                 name: name.to_owned(),
             }
         })?;
+        if !self.folder.is_dir() {
+            return Ok(false);
+        }
+        let _lock = record::Lock::take(&target, name)?;
+        if record::Use::is_held(&target) {
+            return Err(FetchError::InUse {
+                name: name.to_owned(),
+            });
+        }
         let mut removed = false;
+        let part = part_of(&target);
         let mut paths = vec![
             target.clone(),
-            part_of(&target),
-            http::notes_of(&part_of(&target)),
+            part.clone(),
+            http::notes_of(&part),
+            record::Use::path_of(&target),
         ];
         // What was recorded on a first fetch stays: a later fetch must bring the same file.
         if record::read(&target).is_none_or(|record| record.trust != Trust::FirstUse) {
@@ -235,11 +261,12 @@ impl Fetcher {
         }
         for path in paths {
             match std::fs::remove_file(&path) {
-                Ok(()) => removed |= path == target,
+                Ok(()) => removed |= path == target || path == part,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(FetchError::io("deleting", &path)(error)),
             }
         }
+        speed::forget(&self.folder, name);
         Ok(removed)
     }
 
@@ -332,7 +359,7 @@ impl Fetcher {
     }
 
     fn check_space(&self, name: &str, bytes: u64) -> Result<(), FetchError> {
-        let free = fs4::available_space(&self.folder)
+        let free = (self.free_space)(&self.folder)
             .map_err(FetchError::io("measuring the free space of", &self.folder))?;
         let needed = bytes.saturating_add(FREE_MARGIN_BYTES);
         if free < needed {
@@ -404,18 +431,15 @@ fn check_hash(entry: &Entry, part: &Path, sha256: String) -> Result<String, Miss
     }
 }
 
-fn check_magic(file: &Path) -> Result<(), FetchError> {
-    use std::io::Read as _;
-    let mut magic = [0; GGUF_MAGIC.len()];
-    let read = std::fs::File::open(file)
-        .map_err(FetchError::io("opening", file))?
-        .read_exact(&mut magic);
-    if read.is_err() || magic != *GGUF_MAGIC {
-        return Err(FetchError::NotAModel {
+fn check_model(file: &Path) -> Result<(), FetchError> {
+    match gguf::read(file) {
+        Ok(_) => Ok(()),
+        Err(GgufError::Io(error)) => Err(FetchError::io("reading", file)(error)),
+        Err(why) => Err(FetchError::NotAModel {
             path: file.to_owned(),
-        });
+            why,
+        }),
     }
-    Ok(())
 }
 
 fn part_of(target: &Path) -> PathBuf {

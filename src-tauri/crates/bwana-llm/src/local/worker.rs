@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::fetch::Use;
 use super::frame::{
     self, FrameError, FrameReader, FromWorker, Load, Loaded, PROTOCOL_VERSION, ToWorker,
 };
@@ -47,6 +48,8 @@ pub(super) struct Worker {
     loaded: Loaded,
     next_id: u64,
     pub(super) last_used: Instant,
+    /// Keeps the file from being deleted.
+    held: Option<Use>,
 }
 
 /// Why a call failed, and whether the worker can be spoken to after it.
@@ -117,6 +120,7 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        leave_secrets_behind(&mut command);
         if tracing::enabled!(tracing::Level::DEBUG) {
             command.arg("--debug");
         }
@@ -156,7 +160,13 @@ impl Worker {
             loaded: Loaded::default(),
             next_id: 1,
             last_used: Instant::now(),
+            held: None,
         })
+    }
+
+    /// Keeps this until the worker is gone.
+    pub(super) fn hold(&mut self, held: Option<Use>) {
+        self.held = held;
     }
 
     pub(super) fn loaded(&self) -> &Loaded {
@@ -383,4 +393,65 @@ fn describe(status: ExitStatus) -> String {
 #[cfg(not(unix))]
 fn describe(status: ExitStatus) -> String {
     format!("ended ({status})")
+}
+/// Variables the worker may see: what the system, its libraries and its drivers go by. Keys stand in the environment
+/// too, and a process that reads files of strangers gets none of them.
+const WORKER_VARIABLES: &[&str] = &[
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "LANG",
+    "TZ",
+    "SYSTEMROOT",
+    "WINDIR",
+    "LOCALAPPDATA",
+    "APPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "USERPROFILE",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XDG_RUNTIME_DIR",
+    "BWANA_LOG",
+    "RUST_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+];
+const WORKER_VARIABLES_BEGIN: &[&str] = &[
+    "LC_",
+    "LD_",
+    "DYLD_",
+    "GGML_",
+    "LLAMA_",
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "CUDA_",
+    "VK_",
+    "MESA_",
+    "BWANA_WORKER_",
+];
+
+/// Gives a child the environment it needs and nothing else.
+fn leave_secrets_behind(command: &mut Command) {
+    command.env_clear();
+    for (name, value) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_for_the_worker) {
+            command.env(name, value);
+        }
+    }
+}
+
+fn is_for_the_worker(variable: &str) -> bool {
+    let upper = variable.to_ascii_uppercase();
+    // A key may be called anything, also OMP_TOKEN.
+    let sounds_secret = ["KEY", "TOKEN", "SECRET", "PASS"]
+        .iter()
+        .any(|word| upper.contains(word));
+    let is_known = WORKER_VARIABLES.contains(&upper.as_str())
+        || WORKER_VARIABLES_BEGIN
+            .iter()
+            .any(|begin| upper.starts_with(begin));
+    is_known && !sounds_secret
 }

@@ -1,9 +1,13 @@
 //! A reply that has begun with success: read as a stream, or whole, or, for an error status, as far as it is kept.
 
-use bwana_types::model::{Delta, ERROR_BODY_MAX_BYTES, ErrorKind, LlmError, Meta, Outcome, Phase};
-use tokio::time::Instant;
+use std::future::Future;
+use std::pin::Pin;
 
-use super::{causes, later, timed_out, with_meta, within};
+use bwana_types::model::{Delta, ERROR_BODY_MAX_BYTES, ErrorKind, LlmError, Meta, Outcome, Phase};
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Heard, Tap, TooLate, causes, later, timed_out, with_meta};
 use crate::dialect::Progress;
 use crate::limits::{AFTER_STOP_WAIT, Limits};
 use crate::provider::Sink;
@@ -16,6 +20,7 @@ pub(crate) struct Answer {
     pub(super) started: Instant,
     pub(super) headers_at: Instant,
     pub(super) total_at: Instant,
+    pub(super) tap: Option<Tap>,
 }
 
 impl Answer {
@@ -58,6 +63,7 @@ impl Answer {
         sink: Sink<'_>,
     ) -> Result<End, LlmError> {
         let mut last_event = None;
+        let mut patience = Patience::new(self.total_at);
         loop {
             let stopped = match reader.progress() {
                 Progress::Ended => return Ok(End::Closed),
@@ -70,13 +76,12 @@ impl Answer {
                 None => (Phase::FirstEvent, self.headers_at, limits.first_event),
             };
             let at = later(from, limit);
-            let chunk = match within(at, self.total_at, self.response.chunk()).await {
+            let chunk = match self.next(&mut patience, at).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok(End::Closed),
                 Ok(Err(error)) => return Ok(broken(&error)),
                 Err(late) => return Ok(too_late(late.total, phase, limit, limits)),
             };
-            self.meta.bytes_in += chunk.len() as u64;
             let fed = reader.feed(&chunk, &mut *sink)?;
             let now = Instant::now();
             if fed.events > 0 {
@@ -100,11 +105,11 @@ impl Answer {
     /// `TooLarge`, `Timeout`, `Interrupted`.
     pub(crate) async fn body(mut self, limits: &Limits) -> Result<(Vec<u8>, Meta), LlmError> {
         let mut body = Vec::new();
+        let mut patience = Patience::new(self.total_at);
         loop {
             let at = later(Instant::now(), limits.idle_event);
-            let error = match within(at, self.total_at, self.response.chunk()).await {
+            let error = match self.next(&mut patience, at).await {
                 Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limits.reply_bytes => {
-                    self.meta.bytes_in += chunk.len() as u64;
                     body.extend_from_slice(&chunk);
                     continue;
                 }
@@ -124,15 +129,71 @@ impl Answer {
     pub(super) async fn error_body(&mut self, limits: &Limits) -> Vec<u8> {
         let mut body = Vec::new();
         let at = later(Instant::now(), limits.idle_event);
+        let mut patience = Patience::new(at);
         while body.len() < ERROR_BODY_MAX_BYTES {
-            let Ok(Ok(Some(chunk))) = within(at, self.total_at, self.response.chunk()).await else {
+            let Ok(Ok(Some(chunk))) = self.next(&mut patience, at).await else {
                 break;
             };
-            self.meta.bytes_in += chunk.len() as u64;
             body.extend_from_slice(&chunk);
         }
         body.truncate(ERROR_BODY_MAX_BYTES);
         body
+    }
+
+    /// The next bytes, counted and heard; `None` at the end.
+    async fn next(
+        &mut self,
+        patience: &mut Patience,
+        at: Instant,
+    ) -> Result<reqwest::Result<Option<Bytes>>, TooLate> {
+        let total_at = self.total_at;
+        let next = patience
+            .wait(at.min(total_at), self.response.chunk())
+            .await
+            .ok_or(TooLate {
+                total: total_at <= at,
+            });
+        if let Ok(Ok(Some(chunk))) = &next {
+            self.meta.bytes_in += chunk.len() as u64;
+            if let Some(tap) = &self.tap {
+                tap(Heard::Bytes(chunk));
+            }
+        }
+        next
+    }
+}
+
+/// One timer for all the waits of a reply. A timer that is set wakes the runtime up, and a reply has thousands of
+/// pieces, each of which moves its limit further away: so it is moved only to be earlier, or once it has gone off.
+struct Patience {
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Patience {
+    fn new(at: Instant) -> Self {
+        Self {
+            timer: Box::pin(sleep_until(at)),
+        }
+    }
+
+    /// What `future` gives, or `None` if it has not by `at`.
+    async fn wait<T>(&mut self, at: Instant, future: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(future);
+        if at < self.timer.deadline() {
+            self.timer.as_mut().reset(at);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut future => return Some(done),
+                () = &mut self.timer => {
+                    if Instant::now() >= at {
+                        return None;
+                    }
+                    self.timer.as_mut().reset(at);
+                }
+            }
+        }
     }
 }
 

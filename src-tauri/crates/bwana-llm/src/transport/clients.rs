@@ -11,6 +11,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use super::Tap;
 use crate::endpoint::Endpoint;
 
 /// How this program names itself to providers.
@@ -24,6 +25,7 @@ const POOL_IDLE_MAX: usize = 8;
 #[derive(Clone, Default)]
 pub struct Transport {
     clients: Arc<Mutex<Clients>>,
+    pub(super) tap: Option<Tap>,
 }
 
 #[derive(Default)]
@@ -43,6 +45,13 @@ enum Kind {
 impl Transport {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same clients, with every reply heard by `tap` too.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     pub(super) fn client(
@@ -142,6 +151,10 @@ fn loopback(connect: Duration) -> reqwest::Result<Client> {
         .redirect(Policy::none())
         .connect_timeout(connect)
         .no_proxy()
+        // This machine's own kernel says at once when a server here is gone; nobody has to be probed.
+        .tcp_keepalive(None::<Duration>)
+        .tcp_keepalive_interval(None::<Duration>)
+        .tcp_keepalive_retries(None::<u32>)
         .pool_max_idle_per_host(0)
         .http1_only()
         .build()

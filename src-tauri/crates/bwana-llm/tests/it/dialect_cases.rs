@@ -89,7 +89,7 @@ fn request() -> Request {
 }
 
 /// What the codec makes of an answer with this status.
-fn through_codec(dialect: &dyn Dialect, case: &Case) -> show::Answer {
+pub(crate) fn through_codec(dialect: &dyn Dialect, case: &Case) -> show::Answer {
     let body = case.body.as_bytes();
     if case.status == 200 {
         show::through(dialect, [body], &context(), &Limits::default())

@@ -24,15 +24,15 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How a process ends that met an instruction its processor does not know.
 const ILLEGAL_INSTRUCTION: i32 = 4;
 
-struct Llama {
-    url: String,
+pub(crate) struct Llama {
+    pub(crate) url: String,
     address: String,
     log: NamedTempFile,
     child: Child,
 }
 
 /// A running server, or `None` with the reason on stderr where there is none to run.
-async fn start(options: &[&str]) -> Option<Llama> {
+pub(crate) async fn start(options: &[&str]) -> Option<Llama> {
     let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let (Some(server), Some(model)) = (path("BWANA_TEST_LLAMA_SERVER"), path("BWANA_TEST_MODEL"))
     else {
@@ -132,7 +132,7 @@ impl Llama {
         slots[0]["is_processing"] == true
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.child.kill().await.expect("the server can be killed");
     }
 }

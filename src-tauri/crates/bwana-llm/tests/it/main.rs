@@ -1,5 +1,5 @@
 //! The crate as its users see it: real HTTP on loopback, every wire case through the codec and over a socket, hostile
-//! servers, and (where one is installed) a real llama.cpp server. What needs no socket and no second module is tested
+//! servers, and (where they are installed) two real model servers of different houses. What needs no socket and no second module is tested
 //! beside its code.
 
 #![expect(
@@ -11,14 +11,18 @@ mod anthropic;
 mod codec_cases;
 mod codec_properties;
 mod conversations;
+mod das_server;
 mod dialect_cases;
 mod fuzz;
 mod gemini;
+mod live;
 mod llama_server;
 mod ollama_requests;
 mod presets;
 mod properties;
 mod provider;
+mod record;
+mod requantize;
 mod requests;
 mod responses_requests;
 mod server;

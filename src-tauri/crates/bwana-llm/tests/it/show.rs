@@ -29,7 +29,8 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
                 }
             }
             Part::ToolCall(call) => {
-                let _ = write!(line, "call {}:{}:{} ", call.id, call.name, call.args);
+                let args = call.args.replace('\n', "\\n");
+                let _ = write!(line, "call {}:{}:{args} ", call.id, call.name);
                 if let Some(opaque) = &call.opaque {
                     let _ = write!(line, "opaque {} ", opaque.data);
                 }

@@ -430,3 +430,45 @@ async fn texts_are_embedded_in_order() {
     assert_ne!(embedded.vectors[0], embedded.vectors[1]);
     assert!(embedded.usage.unwrap().input_tokens > 70);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn two_models_take_turns_in_memory_and_a_short_memory_holds_only_one() {
+    let Some((model, _one)) = test_model() else {
+        return;
+    };
+    for (free_memory, workers) in [
+        ((|| Some(u64::MAX)) as bwana_llm::local::FreeMemory, 2),
+        (|| Some(0), 1),
+        (|| None, 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["first", "second"] {
+            let file = folder.path().join(format!("{name}.gguf"));
+            std::os::unix::fs::symlink(&model, file).unwrap();
+        }
+        let mut options = options(model.clone());
+        options.only_file = None;
+        options.models = folder.path().to_owned();
+        options.free_memory = free_memory;
+        let provider = LocalProvider::new(options);
+        for name in ["first", "second", "first"] {
+            let mut request = request("Say hello.", 4);
+            request.model = name.into();
+            ask(&provider, &request).await.0.unwrap();
+        }
+        assert_eq!(crate::support::workers().len(), workers);
+        let speeds = bwana_llm::local::speed::read(folder.path());
+        let calls: Vec<u64> = speeds.values().map(|speed| speed.calls).collect();
+        assert_eq!(calls, [2, 1]);
+
+        // What is in memory is held, so that nobody deletes it.
+        let is_free = || {
+            let file = std::fs::File::open(folder.path().join("first.gguf.use")).unwrap();
+            file.try_lock().is_ok()
+        };
+        assert!(!is_free());
+        provider.unload().await;
+        assert!(is_free());
+    }
+}

@@ -200,7 +200,8 @@ pub(crate) fn provider(model: PathBuf) -> LocalProvider {
 }
 
 pub(crate) fn options(model: PathBuf) -> LocalOptions {
-    let mut options = LocalOptions::new(model.parent().unwrap());
+    // Not the folder of the model under test: nothing is written there.
+    let mut options = LocalOptions::new(std::env::temp_dir().join("bwana-no-such-folder"));
     options.only_file = Some(model);
     options.worker = Some(worker_program());
     options.context_tokens = Some(CONTEXT_TOKENS);

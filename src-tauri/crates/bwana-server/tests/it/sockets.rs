@@ -157,6 +157,11 @@ async fn a_call_that_is_given_up_says_nothing_more_and_the_others_go_on() {
     page.say(&json!({"id": 77, "cancel": true})).await;
     let shown = page.call(2, "run.show", json!({"run": run})).await;
     assert_eq!(shown["value"]["status"], "waiting");
+    // A query says from where on changes of it are told.
+    assert!(
+        shown["at"]["epoch"].is_string() && shown["at"]["pos"].is_i64(),
+        "{shown}"
+    );
     let refused = page.call(3, "tasks.approve", json!({"task": "x"})).await;
     assert_eq!(refused["error"]["code"], "policy.not_yours");
     stage.end().await;

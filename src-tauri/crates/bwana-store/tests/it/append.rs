@@ -68,6 +68,7 @@ fn speaker() -> Body {
     SpeakerChosen {
         agent: "a".into(),
         by: ChosenBy::Assigned,
+        answers: None,
     }
     .into()
 }

@@ -95,6 +95,7 @@ pub(crate) fn message(text: &str) -> Body {
         from: Speaker::Agent("business_intelligence".into()),
         call: None,
         text: Some(text.into()),
+        said: None,
     }
     .into()
 }
@@ -156,6 +157,8 @@ pub(crate) fn answer(task: Seq, text: &str) -> Body {
         task,
         verdict: Verdict::Answer { text: text.into() },
         by: DecidedBy::LocalCli,
+        grant: None,
+        edit: None,
     }
     .into()
 }

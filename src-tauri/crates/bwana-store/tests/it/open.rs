@@ -221,9 +221,16 @@ fn set_format(path: &Path, format: i64) {
     db.pragma_update(None, "user_version", format).unwrap();
 }
 
+fn format_of(path: &Path) -> i64 {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap()
+}
+
 #[test]
 fn a_file_of_a_newer_program_is_refused_politely() {
     let home = closed();
+    let format = format_of(&database(&home));
     set_format(&database(&home), 99);
     for opened in [
         Store::open_owner(home.path(), home.clock.clone()),
@@ -237,7 +244,7 @@ fn a_file_of_a_newer_program_is_refused_politely() {
         assert_eq!(code(refused), ErrorCode::StoreNewer);
     }
     // It is untouched: the newer program finds it as it was.
-    set_format(&database(&home), 1);
+    set_format(&database(&home), format);
     assert_eq!(home.owner().load(run_id(1)).unwrap().len(), 2);
 }
 

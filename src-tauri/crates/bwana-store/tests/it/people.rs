@@ -453,6 +453,11 @@ fn the_change_feed_tells_everything_once_and_in_order() {
         .into_iter()
         .map(|entry| (run, entry))
         .collect();
+    assert!(entries.windows(2).all(|pair| pair[0].pos < pair[1].pos));
+    let entries: Vec<_> = entries
+        .into_iter()
+        .map(|written| (written.run, written.entry))
+        .collect();
     assert_eq!(entries, expected);
     let change = |topic: &str, key: &str| Change {
         topic: topic.into(),

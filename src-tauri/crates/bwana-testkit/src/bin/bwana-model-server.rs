@@ -13,7 +13,8 @@ use bwana_testkit::script::Script;
 
 const HELP: &str = "\
 bwana-model-server [--port N] [--latency-ms N] [--between-ms N] [--deltas N] [--key KEY] [--model NAME]
-                   [--fixed TEXT] [--script FILE.json] [--faults FILE.json] [--until-stdin-closes]
+                   [--fixed TEXT] [--fixed-deltas N]
+                   [--script FILE.json] [--faults FILE.json] [--until-stdin-closes]
 ";
 
 fn main() -> ExitCode {
@@ -48,6 +49,9 @@ fn serve(mut args: impl Iterator<Item = String>) -> Result<(), String> {
             "--key" => options.key = Some(value),
             "--model" => options.models = vec![value],
             "--fixed" => options.fixed = Some(value),
+            "--fixed-deltas" => {
+                options.fixed_deltas = number()?.try_into().map_err(|_| "too many deltas")?;
+            }
             "--script" => options.answers = std::sync::Arc::new(read::<Script>(&value)?),
             "--faults" => options.faults = Some(read::<Faults>(&value)?),
             _ => return Err(format!("unknown option {arg}")),

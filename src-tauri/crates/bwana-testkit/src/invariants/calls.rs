@@ -128,6 +128,15 @@ impl Calls {
                     intended.effect
                 );
                 self.tool_intended(&entry.path, tool, people)?;
+                let wish = self.wish(tool.model_call, tool.index)?;
+                let args = people
+                    .edited(tool.model_call, tool.index)
+                    .unwrap_or(&wish.args);
+                let parts = [&tool.tool, &tool.version, args].map(|part| part.as_bytes());
+                must!(
+                    intended.input == Hash::of_parts(parts),
+                    "its arguments are neither the model's nor a person's"
+                );
             }
         }
         self.keyed(intended)?;

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bwana_types::entry::{Assessment, Entry, Seq, TaskDecided, TaskOpened, ToolAssessed};
-use bwana_types::hash::approval_hash;
+use bwana_types::grant::{GrantMade, GrantScope, Pattern};
+use bwana_types::hash::{approval_hash, args_hash};
+use bwana_types::id::GrantId;
+use bwana_types::message::ToolCall;
 use bwana_types::task::{Ask, Verdict as Answer};
 
 use super::calls::Calls;
@@ -15,6 +18,10 @@ pub(super) struct People {
     tasks: BTreeMap<Seq, Task>,
     plans: BTreeSet<String>,
     plans_asked: BTreeSet<String>,
+    /// Grants made in this run.
+    grants: BTreeMap<GrantId, GrantMade>,
+    /// Arguments that people put in the place of a model's.
+    edits: BTreeMap<(Seq, u32), String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,16 +59,99 @@ impl People {
     }
 
     pub(super) fn assessed(&mut self, assessed: &ToolAssessed, calls: &Calls) -> Verdict {
-        calls.wish(assessed.model_call, assessed.index)?;
-        let slot = match assessed.verdict {
-            Assessment::Allow { .. } => Slot::Allowed,
+        let wish = calls.wish(assessed.model_call, assessed.index)?;
+        let slot = match &assessed.verdict {
+            Assessment::Allow { grant, .. } => {
+                self.honours(wish, *grant, false)?;
+                Slot::Allowed
+            }
             Assessment::Ask { .. } => Slot::MustAsk,
-            Assessment::Refuse { .. } => Slot::Over,
+            Assessment::Refuse { grant, .. } => {
+                self.honours(wish, *grant, true)?;
+                Slot::Over
+            }
         };
         let before = self
             .slots
             .insert((assessed.model_call, assessed.index), slot);
         must!(before.is_none(), "judged twice");
+        Ok(())
+    }
+
+    /// A grant of this run decides only calls of its tool, and only in its direction; for exactly these arguments, only
+    /// those. Grants of other runs are not seen here.
+    fn honours(&self, wish: &ToolCall, grant: Option<GrantId>, denies: bool) -> Verdict {
+        let Some(made) = grant.and_then(|grant| self.grants.get(&grant)) else {
+            return Ok(());
+        };
+        must!(*wish.name == *made.tool, "a grant for {}", made.tool);
+        must!(
+            (made.scope == GrantScope::Never) == denies,
+            "a grant of {:?} that does the opposite",
+            made.scope
+        );
+        if let Pattern::Exact { args_hash: exact } = &made.pattern {
+            let args = serde_json::from_str(&wish.args).unwrap_or_default();
+            let found = args_hash(&made.tool, &made.version, &args);
+            must!(found == *exact, "a grant for other arguments");
+        }
+        Ok(())
+    }
+
+    /// The arguments a call must have: those a person wrote, or the model's.
+    pub(super) fn edited(&self, model_call: Seq, index: u32) -> Option<&str> {
+        self.edits.get(&(model_call, index)).map(String::as_str)
+    }
+
+    /// What a decision says beyond yes or no is what its question offers.
+    fn terms(&mut self, decided: &TaskDecided, run: &str) -> Verdict {
+        let Some(task) = self.tasks.get(&decided.task) else {
+            return Ok(());
+        };
+        if decided.grant.is_none() && decided.edit.is_none() {
+            return Ok(());
+        }
+        let Ask::Approve {
+            tool,
+            version,
+            patterns,
+            ..
+        } = &task.ask
+        else {
+            return Err(String::from("terms of a question that has none"));
+        };
+        let yes = decided.verdict == Answer::Approve;
+        if let Some(edit) = &decided.edit {
+            must!(yes, "arguments are changed and denied");
+            let args = serde_json::from_str(&edit.args)
+                .map_err(|error| format!("edited arguments are no JSON: {error}"))?;
+            let bound = approval_hash(tool, version, &args, run, &task.path);
+            must!(bound == edit.args_hash, "bound to other arguments");
+            let slot = task.slot.ok_or("an edit of no call")?;
+            self.edits.insert(slot, edit.args.clone());
+        }
+        if let Some(grant) = &decided.grant {
+            let same = (&grant.tool, &grant.version) == (tool, version);
+            must!(same, "a grant for another tool");
+            let denies = grant.scope == GrantScope::Never;
+            must!(
+                yes != denies,
+                "{:?} with {:?}",
+                grant.scope,
+                decided.verdict
+            );
+            let offered = match &decided.edit {
+                Some(edit) => &edit.patterns,
+                None => patterns,
+            };
+            must!(
+                offered.contains(&grant.pattern),
+                "a pattern nobody offered: {:?}",
+                grant.pattern
+            );
+            let before = self.grants.insert(grant.id, grant.clone());
+            must!(before.is_none(), "the same grant is made twice");
+        }
         Ok(())
     }
 
@@ -131,7 +221,13 @@ impl People {
         Ok(())
     }
 
-    pub(super) fn decided(&mut self, decided: &TaskDecided, calls: &mut Calls) -> Verdict {
+    pub(super) fn decided(
+        &mut self,
+        decided: &TaskDecided,
+        calls: &mut Calls,
+        run: &str,
+    ) -> Verdict {
+        self.terms(decided, run)?;
         let task = self.tasks.get_mut(&decided.task);
         let task = task.ok_or_else(|| format!("there is no task {}", decided.task))?;
         must!(!task.decided, "decided twice");

@@ -31,6 +31,8 @@ struct Step {
     /// Messages of agents.
     messages: Vec<Seq>,
     summed_up: bool,
+    /// Turns beyond those of the definition, for a person's last word.
+    added: usize,
 }
 
 impl Step {
@@ -200,26 +202,35 @@ impl Steps {
         must!(step.said == turns, "the turn before it is not over");
         let expected = format!("{at}/r{}", turns + 1);
         must!(path == expected, "it should be {expected}");
+        let last = step.turns.last();
         match &def.work {
+            Work::Speak { .. } | Work::Chat(_) if chosen.answers.is_some() => {
+                must!(last == Some(agent), "{agent} did not speak last");
+                let top = at.split('/').next();
+                let end = self.definition.steps.last().map(|step| step.id.as_str());
+                must!(top == end, "the run goes on after step {at}");
+            }
             Work::Speak { agents } => {
                 let next = agents.get(turns);
                 must!(next == Some(agent), "{next:?} is next, not {agent}");
             }
             Work::Chat(chat) => {
                 must!(chat.agents.contains(agent), "{agent} is not in this chat");
-                let max = chat.max_round as usize;
+                let max = chat.max_round as usize + step.added;
                 must!(turns < max, "more than {max} rounds");
-                let again = step.turns.last() == Some(agent);
+                let again = last == Some(agent);
                 let may = chat.allow_repeat || chat.select == Select::RoundRobin;
                 must!(!again || may, "{agent} speaks twice in a row");
             }
             Work::Parallel(_) => return Err(String::from("nobody speaks in a parallel step")),
         }
-        self.by_path
-            .entry(at)
-            .or_default()
-            .turns
-            .push(agent.clone());
+        let step = self.by_path.entry(at).or_default();
+        step.turns.push(agent.clone());
+        if chosen.answers.is_some() {
+            step.added += 1;
+            // What was summed up is not all any more.
+            step.summed_up = false;
+        }
         Ok(())
     }
 

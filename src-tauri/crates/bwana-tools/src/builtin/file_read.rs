@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bwana_types::effect::{EffectClass, RiskClass};
+use bwana_types::grant::Pattern;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::{grouped, text, whole_number};
 use crate::artifact::{FolderError, PATH_MAX_BYTES, Piece};
 use crate::error::{Sent, ToolError};
+use crate::pattern;
 use crate::tool::{Tool, ToolCtx, ToolOutput};
 use crate::visible::{PREVIEW_MAX_CHARS, visible};
 
@@ -78,6 +80,10 @@ impl Tool for FileRead {
             &format!("Read the file '{}'", text(args, "path")),
             PREVIEW_MAX_CHARS,
         )
+    }
+
+    fn patterns(&self, args: &Value) -> Vec<Pattern> {
+        pattern::folder_of(text(args, "path")).into_iter().collect()
     }
 
     fn call(&self, ctx: ToolCtx, args: Value) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {

@@ -4,6 +4,7 @@
 //! recovery may repeat it without a barrier before it.
 
 use bwana_types::effect::{EffectClass, RiskClass};
+use bwana_types::grant::Pattern;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use super::{grouped, text};
 use crate::artifact::{Change, PATH_MAX_BYTES};
 use crate::error::{Sent, ToolError};
+use crate::pattern;
 use crate::tool::{Tool, ToolCtx, ToolOutput};
 use crate::visible::{PREVIEW_MAX_CHARS, visible};
 
@@ -74,6 +76,10 @@ impl Tool for FileWrite {
             visible(text(args, "path"), PREVIEW_MAX_CHARS / 3),
         );
         visible(&line, PREVIEW_MAX_CHARS)
+    }
+
+    fn patterns(&self, args: &Value) -> Vec<Pattern> {
+        pattern::folder_of(text(args, "path")).into_iter().collect()
     }
 
     fn call(&self, ctx: ToolCtx, args: Value) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {

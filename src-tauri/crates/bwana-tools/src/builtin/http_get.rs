@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bwana_types::effect::{EffectClass, RiskClass};
+use bwana_types::grant::Pattern;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -14,6 +15,7 @@ use super::{grouped, reach_of, text, whole_number};
 use crate::egress::{Body, BodyEnd, Checked, EgressError, Patience, Reply, Request, Target};
 use crate::error::{Sent, ToolError};
 use crate::html::readable;
+use crate::pattern;
 use crate::run::truncate;
 use crate::text::{decode, gunzip};
 use crate::tool::{Reach, Tool, ToolCtx, ToolOutput};
@@ -86,6 +88,10 @@ impl Tool for HttpGet {
 
     fn reach(&self, args: &Value) -> Option<Reach> {
         reach_of(text(args, "url"))
+    }
+
+    fn patterns(&self, args: &Value) -> Vec<Pattern> {
+        pattern::host_of(text(args, "url")).into_iter().collect()
     }
 
     fn call(&self, ctx: ToolCtx, args: Value) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {

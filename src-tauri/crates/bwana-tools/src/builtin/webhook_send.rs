@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bwana_types::effect::{EffectClass, RiskClass};
+use bwana_types::grant::Pattern;
 use bwana_types::hash::Hash;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use futures_util::FutureExt as _;
@@ -18,6 +19,7 @@ use super::{grouped, reach_of, text};
 use crate::args::canonical_args;
 use crate::egress::{Patience, Request, Target};
 use crate::error::ToolError;
+use crate::pattern;
 use crate::text::decode;
 use crate::tool::{Reach, Tool, ToolCtx, ToolOutput};
 use crate::visible::{PREVIEW_MAX_CHARS, visible};
@@ -107,6 +109,12 @@ impl Tool for WebhookSend {
 
     fn reach(&self, args: &Value) -> Option<Reach> {
         reach_of(text(args, "url"))
+    }
+
+    fn patterns(&self, args: &Value) -> Vec<Pattern> {
+        let url = text(args, "url");
+        let all = [pattern::address_of(url), pattern::host_of(url)];
+        all.into_iter().flatten().collect()
     }
 
     fn call(&self, ctx: ToolCtx, args: Value) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {

@@ -14,6 +14,8 @@ mod http_get;
 #[cfg(test)]
 mod net;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod races;

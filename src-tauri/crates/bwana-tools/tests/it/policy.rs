@@ -7,6 +7,9 @@ use bwana_tools::policy::{
     Decision, Facts, Grant, PATH_PLAIN_MAX_CHARS, QUERY_PLAIN_MAX_CHARS, Request, decide,
 };
 use bwana_types::effect::{EffectClass, RiskClass};
+use bwana_types::grant::{GrantScope, Pattern};
+use bwana_types::id::GrantId;
+use bwana_types::time::Timestamp;
 use bwana_types::tool::{ToolLimits, ToolSpec};
 use serde_json::json;
 
@@ -103,11 +106,27 @@ fn facts(tainted: bool) -> Facts {
     }
 }
 
+fn exactly(hash: &str) -> Pattern {
+    Pattern::Exact {
+        args_hash: hash.into(),
+    }
+}
+
+fn grant_of(tool: &str, pattern: Pattern) -> Grant {
+    Grant {
+        id: GrantId::derived(Timestamp(0), &[tool.as_bytes()]),
+        tool: tool.into(),
+        version: "1".into(),
+        pattern,
+        scope: GrantScope::Run,
+    }
+}
+
 fn letter(decision: &Decision) -> &'static str {
     let (letter, why) = match decision {
-        Decision::Allow { why } => ("A", why),
+        Decision::Allow { why, .. } => ("A", why),
         Decision::Ask { why } => ("?", why),
-        Decision::Deny { why } => ("D", why),
+        Decision::Deny { why, .. } => ("D", why),
     };
     assert!(why.ends_with('.') && why.len() > 10, "no sentence: {why:?}");
     letter
@@ -152,10 +171,7 @@ fn every_cell_of_the_matrix_is_as_decided() {
         rows += 1;
         for (column, expected) in words[2..].iter().enumerate() {
             let grant = [None, Some("other arguments"), Some("these arguments")][column % 3];
-            let grants = grant.map(|hash| Grant {
-                tool: "some.tool".into(),
-                args_hash: hash.into(),
-            });
+            let grants = grant.map(|hash| grant_of("some.tool", exactly(hash)));
             let facts = Facts {
                 grants: grants.into_iter().collect(),
                 unattended: column / 3 % 2 == 1,
@@ -164,7 +180,7 @@ fn every_cell_of_the_matrix_is_as_decided() {
             };
             let request = Request {
                 spec: &spec,
-                args_hash: "these arguments",
+                patterns: &[exactly("these arguments")],
                 reach: to.as_ref(),
             };
             let decision = decide(&request, &facts);
@@ -184,13 +200,10 @@ fn every_cell_of_the_matrix_is_as_decided() {
 #[test]
 fn a_grant_of_another_tool_covers_nothing() {
     let spec = spec(RiskClass::WriteReversible);
-    let grants = vec![Grant {
-        tool: "other.tool".into(),
-        args_hash: "these arguments".into(),
-    }];
+    let grants = vec![grant_of("other.tool", exactly("these arguments"))];
     let request = Request {
         spec: &spec,
-        args_hash: "these arguments",
+        patterns: &[exactly("these arguments")],
         reach: None,
     };
     assert_eq!(
@@ -211,7 +224,7 @@ fn the_same_request_and_facts_give_the_same_decision() {
         let spec = spec(risk);
         let request = Request {
             spec: &spec,
-            args_hash: "h",
+            patterns: &[exactly("h")],
             reach: None,
         };
         assert_eq!(
@@ -226,7 +239,7 @@ fn sentences_say_who_may_be_behind_it_and_hide_nothing() {
     let spec = spec(RiskClass::Contact);
     let request = Request {
         spec: &spec,
-        args_hash: "h",
+        patterns: &[exactly("h")],
         reach: None,
     };
     let check = |facts: &Facts, expected: Decision| assert_eq!(decide(&request, facts), expected);
@@ -262,11 +275,12 @@ fn sentences_say_who_may_be_behind_it_and_hide_nothing() {
         },
         Decision::Deny {
             why: format!("{said} Nobody is there to answer, so it is denied."),
+            grant: None,
         },
     );
     check(
         &Facts { frozen: true, ..facts(false) },
-        Decision::Deny { why: "The freeze switch is on, so some.tool is not available. Only a person can switch it off.".into() },
+        Decision::Deny { why: "The freeze switch is on, so some.tool is not available. Only a person can switch it off.".into(), grant: None },
     );
 }
 
@@ -276,7 +290,7 @@ fn a_person_is_told_how_an_address_could_carry_data_out() {
     let to = reach("seen.example", 1, 65);
     let request = Request {
         spec: &spec,
-        args_hash: "h",
+        patterns: &[exactly("h")],
         reach: Some(&to),
     };
     assert_eq!(
@@ -286,4 +300,66 @@ fn a_person_is_told_how_an_address_could_carry_data_out() {
                 .into()
         }
     );
+}
+
+/// Rows: risk and what is known of untrusted text, as above. Columns: a grant in this workflow for exactly these arguments,
+/// for the host, for another version of the tool, and one of denial of any version.
+const GRANTED: &str = "
+ReadNet         new    A A ? D
+ReadNet         query  A ? ? D
+WriteReversible none   A A ? D
+WriteReversible seen   A ? ? D
+Execute         none   A A ? D
+Execute         seen   ? ? ? D
+Contact         none   A A ? D
+Contact         seen   ? ? ? D
+Money           none   A A ? D
+Money           seen   ? ? ? D
+Destructive     none   ? ? ? D
+Destructive     seen   ? ? ? D
+";
+
+#[test]
+fn a_wider_grant_covers_less_and_a_denial_everything() {
+    let host = || Pattern::Host {
+        host: "https://new.example".into(),
+    };
+    for line in GRANTED.lines().filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let risk = RISKS
+            .into_iter()
+            .find(|risk| format!("{risk:?}") == words[0])
+            .unwrap();
+        let query = if words[1] == "query" { 65 } else { 0 };
+        let spec = spec(risk);
+        let to = reach("new.example", 1, query);
+        let columns = [
+            (exactly("these"), "1", GrantScope::Workflow),
+            (host(), "1", GrantScope::Workflow),
+            (host(), "2", GrantScope::Workflow),
+            (host(), "0", GrantScope::Never),
+        ];
+        for ((pattern, version, scope), expected) in columns.into_iter().zip(&words[2..]) {
+            let grant = Grant {
+                version: version.into(),
+                scope,
+                ..grant_of("some.tool", pattern)
+            };
+            let id = grant.id;
+            let request = Request {
+                spec: &spec,
+                patterns: &[exactly("these"), host()],
+                reach: Some(&to),
+            };
+            let facts = Facts {
+                grants: vec![grant],
+                ..facts(words[1] != "none")
+            };
+            let decision = decide(&request, &facts);
+            assert_eq!(letter(&decision), *expected, "{line}: {decision:?}");
+            if let Decision::Allow { grant, .. } | Decision::Deny { grant, .. } = decision {
+                assert_eq!(grant, Some(id), "{line}");
+            }
+        }
+    }
 }

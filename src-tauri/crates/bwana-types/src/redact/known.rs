@@ -79,6 +79,30 @@ impl Known {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    /// Where the longest piece at the end of `text` begins that is the beginning of a form, and not all of it.
+    pub(super) fn beginning_at_end(&self, text: &str) -> Option<usize> {
+        let from = (text.len() + 1).saturating_sub(self.longest);
+        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at))?;
+        let tail = text.get(from..)?;
+        tail.char_indices()
+            .map(|(at, _)| from + at)
+            .find(|at| self.is_beginning(&text.as_bytes()[*at..]))
+    }
+
+    /// Forms are in order, so the one that would begin like this stands where this would.
+    fn is_beginning(&self, piece: &[u8]) -> bool {
+        let next = self
+            .forms
+            .partition_point(|form| form.bytes.as_slice() <= piece);
+        self.forms
+            .get(next)
+            .is_some_and(|form| form.bytes.starts_with(piece))
+    }
+
     /// Adds where values stand. Overlapping ones are all found: half of a secret is one too.
     pub(super) fn find(&self, text: &[u8], spans: &mut Vec<Span>) {
         let Some(finder) = &self.finder else { return };

@@ -95,6 +95,58 @@ pub fn route<'a>(question: &str, agents: impl IntoIterator<Item = &'a AgentFile>
     fits
 }
 
+/// How well a workflow fits a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowFit {
+    pub workflow: String,
+    /// Points, by the same measure as an agent's.
+    pub points: u32,
+    /// The words that gave points.
+    pub words: Vec<String>,
+    /// So many of them stand in the workflow's name.
+    pub named: usize,
+}
+
+impl WorkflowFit {
+    /// Whether the wish is about this workflow and not merely near it: one word of its name and another of its words.
+    pub fn is_meant(&self) -> bool {
+        self.named > 0 && self.words.len() > 1
+    }
+}
+
+/// Ranks workflows by how much of what they are about is named in a wish. Deterministic; equal points keep the order
+/// given.
+pub fn route_workflows<'a>(
+    wish: &str,
+    workflows: impl IntoIterator<Item = &'a WorkflowFile>,
+) -> Vec<WorkflowFit> {
+    let wish = &wish[..wish.floor_char_boundary(ROUTE_MAX_BYTES)];
+    let asked = stems(wish);
+    let fit = |workflow: &WorkflowFile| {
+        let names = workflow.steps.iter().map(|step| match step {
+            StepEntry::Name(name) => name.as_str(),
+            StepEntry::Full(step) => step.name.as_str(),
+        });
+        let steps = names.collect::<Vec<_>>().join(" ");
+        let sources = [
+            (workflow.name.as_str(), 3),
+            (steps.as_str(), 2),
+            (workflow.description.as_str(), 1),
+        ];
+        let best = matched(&sources, &asked);
+        let name = stems(&workflow.name);
+        WorkflowFit {
+            workflow: workflow.id.clone(),
+            points: best.values().sum(),
+            named: best.keys().filter(|word| name.contains(*word)).count(),
+            words: best.into_keys().collect(),
+        }
+    };
+    let mut fits: Vec<WorkflowFit> = workflows.into_iter().map(fit).collect();
+    fits.sort_by_key(|fit| std::cmp::Reverse(fit.points));
+    fits
+}
+
 fn question_step() -> StepFile {
     StepFile {
         id: Some(String::from("answer")),
@@ -164,22 +216,28 @@ fn fit(agent: &AgentFile, asked: &BTreeSet<String>) -> Fit {
         keywords(agent.kind),
         agent.description.as_str(),
     ];
-    let mut best: BTreeMap<&String, u32> = BTreeMap::new();
-    let stems: Vec<BTreeSet<String>> = sources.iter().map(|source| stems(source)).collect();
-    for (found, points) in stems.iter().zip(POINTS) {
-        for word in found
-            .intersection(asked)
-            .filter(|word| !COMMON.split(' ').any(|common| common == word.as_str()))
-        {
-            let entry = best.entry(word).or_default();
-            *entry = points.max(*entry);
-        }
-    }
+    let sources: Vec<(&str, u32)> = sources.into_iter().zip(POINTS).collect();
+    let best = matched(&sources, asked);
     Fit {
         agent: agent.id.clone(),
         points: best.values().sum(),
-        words: best.keys().map(|word| (*word).clone()).collect(),
+        words: best.into_keys().collect(),
     }
+}
+
+/// The words of a question that stand in some source, each with the points of the best one.
+fn matched(sources: &[(&str, u32)], asked: &BTreeSet<String>) -> BTreeMap<String, u32> {
+    let mut best: BTreeMap<String, u32> = BTreeMap::new();
+    for (source, points) in sources {
+        for word in stems(source)
+            .intersection(asked)
+            .filter(|word| !COMMON.split(' ').any(|common| common == word.as_str()))
+        {
+            let entry = best.entry(word.clone()).or_default();
+            *entry = (*points).max(*entry);
+        }
+    }
+    best
 }
 
 /// Words in every mouth: they tell nobody apart. As stems, see [`stems`].

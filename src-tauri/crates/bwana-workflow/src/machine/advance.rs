@@ -24,6 +24,7 @@ use super::decide::retry;
 use super::place::Place;
 use super::state::{CallStatus, OpenTask, Phase, RunState, StepPhase, StepState, SummaryState};
 use super::transcript::{fit, output_schema};
+use super::words;
 
 /// How often an agent is told that its answer is empty or not in the form asked for.
 pub(super) const REPAIRS_MAX: usize = 2;
@@ -75,6 +76,8 @@ fn close(seq: Seq, task: &OpenTask, why: &str) -> Draft {
             task: seq,
             verdict,
             by: DecidedBy::RunEnded,
+            grant: None,
+            edit: None,
         },
     )
 }
@@ -180,7 +183,8 @@ fn racing_branch(state: &RunState, path: &str) -> Option<Arc<str>> {
         let here = Place::find(&state.definition, &path[..end])?;
         let races =
             matches!(&parent.def(&state.definition).work, Work::Parallel(p) if p.join == Join::Any);
-        if races && here.round == 0 && !here.step(state).is_finished() {
+        let step = here.step(state);
+        if races && here.round == 0 && !step.is_finished() && !words::has_last_word(step) {
             branch = Some(path[..end].into());
         }
     }
@@ -301,12 +305,21 @@ fn speak_next(
             bwana_types::entry::ChosenBy::Assigned,
         ));
     }
+    if let Some(draft) = last_word(state, place, step) {
+        return Some(draft);
+    }
     let message = step.turns.last().and_then(|turn| turn.said.as_ref())?.seq;
     Some(finish(
         state,
         place,
         StepOutcome::Message { message, why: None },
     ))
+}
+
+/// One more turn where the run would end although a person said something that nobody has heard.
+fn last_word(state: &RunState, place: &Place, step: &StepState) -> Option<Draft> {
+    let chosen = words::one_more_turn(state, place)?;
+    Some(begin_turn(state, place, step, chosen))
 }
 
 fn chat_next(state: &RunState, place: &Place, step: &StepState, chat: &ChatDef) -> Option<Draft> {
@@ -327,10 +340,14 @@ fn chat_next(state: &RunState, place: &Place, step: &StepState, chat: &ChatDef) 
                     from,
                     call: Some(*call),
                     text: None,
+                    said: None,
                 },
             ));
         }
         SummaryState::Posted(said) => {
+            if let Some(draft) = last_word(state, place, step) {
+                return Some(draft);
+            }
             let why = end_of_chat(state, step, chat);
             return Some(finish(
                 state,
@@ -347,6 +364,9 @@ fn chat_next(state: &RunState, place: &Place, step: &StepState, chat: &ChatDef) 
         return None;
     }
     if let Some(why) = end_of_chat(state, step, chat) {
+        if let Some(draft) = last_word(state, place, step) {
+            return Some(draft);
+        }
         let message = step.turns.last().and_then(|turn| turn.said.as_ref())?.seq;
         return match chat.summary {
             Summary::LastMessage => Some(finish(
@@ -406,6 +426,11 @@ fn parallel_next(
     parallel: &ParallelDef,
 ) -> Option<Draft> {
     let won = parallel.join == Join::Any && step.children.iter().any(StepState::succeeded);
+    let decided = parallel.join == Join::Any && step.children.iter().any(words::has_last_word);
+    let loses = |child: &StepState| !child.is_finished() && !words::has_last_word(child);
+    if decided && let Some(at) = step.children.iter().position(loses) {
+        return Some(finish(state, &place.child(at), StepOutcome::Skipped));
+    }
     if won && let Some(at) = step.children.iter().position(|child| !child.is_finished()) {
         return Some(finish(state, &place.child(at), StepOutcome::Skipped));
     }
@@ -467,17 +492,20 @@ fn choose(
     agent: &str,
     by: bwana_types::entry::ChosenBy,
 ) -> Draft {
+    let chosen = SpeakerChosen {
+        agent: agent.to_owned(),
+        by,
+        answers: None,
+    };
+    begin_turn(state, place, step, chosen)
+}
+
+fn begin_turn(state: &RunState, place: &Place, step: &StepState, chosen: SpeakerChosen) -> Draft {
     let round = u32::try_from(step.turns.len()).map_or(u32::MAX, |turns| turns + 1);
     let path = place.with_round(round).path(&state.definition);
     match afford_turn(state, place) {
         Some(exhausted) => Draft::new(path, exhausted),
-        None => Draft::new(
-            path,
-            SpeakerChosen {
-                agent: agent.to_owned(),
-                by,
-            },
-        ),
+        None => Draft::new(path, chosen),
     }
 }
 
@@ -558,12 +586,14 @@ fn post(def: &StepDef, step: &StepState, turn: &Turn, reply: &Reply) -> MessageP
             from: Speaker::Engine,
             call: None,
             text: Some(fault.into()),
+            said: None,
         };
     }
     MessagePosted {
         from: Speaker::Agent(turn.agent.to_string()),
         call: Some(reply.call),
         text: None,
+        said: None,
     }
 }
 
@@ -616,7 +646,7 @@ fn intend_model(state: &RunState, place: &Place, agent: &str, purpose: Purpose) 
                 input,
                 key: None,
             };
-            Some(Draft::new(path, intended))
+            Some(words::first_heard(state, place, Draft::new(path, intended)))
         }
         Affordable::No(exhausted) => Some(Draft::new(path, exhausted)),
         Affordable::PriceUnknown => ask_price(state, path, model),

@@ -18,12 +18,12 @@ use bwana_types::message::Part;
 use bwana_types::status::StopReason;
 use bwana_types::task::{Ask, DecidedBy, Verdict};
 
-use super::apply_calls;
 use super::place::Place;
 use super::prompt::Prompt;
 use super::state::{
     CallStatus, OpenTask, Phase, RunState, StepPhase, StepState, SummaryState, merge_limits,
 };
+use super::{apply_calls, words};
 
 /// Changes `state` by one entry.
 pub fn apply(state: &mut RunState, entry: &Entry) {
@@ -81,6 +81,7 @@ pub fn apply(state: &mut RunState, entry: &Entry) {
             state.exhausted = None;
         }
         Body::RunResumed(_) => run_resumed(state),
+        Body::PersonSaid(said) => words::said(state, said, entry.seq),
         Body::RunStopping(stopping) => {
             if matches!(state.phase, Phase::Running | Phase::Paused(_)) {
                 state.phase = Phase::Stopping(stopping.reason.clone());
@@ -102,6 +103,9 @@ fn step_started(state: &mut RunState, place: &Place) {
     let step = place.step_mut(state);
     step.phase = StepPhase::Running;
     step.started_at = Some(now);
+    if place.is_top() {
+        words::step_begins(state);
+    }
 }
 
 fn step_finished(state: &mut RunState, place: &Place, finished: &StepFinished) {
@@ -136,13 +140,25 @@ fn speaker_chosen(state: &mut RunState, place: &Place, chosen: &SpeakerChosen) {
             .insert(Arc::clone(&agent), prompt);
     }
     place.charge(state, |ledger| ledger.turns += 1);
+    if chosen.answers.is_some() {
+        words::last_turn_begins(state);
+    }
     let step = place.step_mut(state);
+    if chosen.answers.is_some() {
+        step.last_word = true;
+        // What was summed up so far is not all any more.
+        step.summary = SummaryState::None;
+    }
     let round = u32::try_from(step.turns.len()).map_or(u32::MAX, |turns| turns + 1);
     step.turns.push(Turn::new(agent, round));
     step.selecting = Selecting::default();
 }
 
 fn message_posted(state: &mut RunState, place: &Place, posted: &MessagePosted, seq: Seq) {
+    if let Some(said) = posted.said {
+        words::heard(state, place, said);
+        return;
+    }
     let text = posted.text.clone();
     let step = place.step_mut(state);
     if let (SummaryState::Answered { call, text }, Some(posted_call)) = (&step.summary, posted.call)
@@ -202,7 +218,7 @@ fn tool_assessed(state: &mut RunState, place: &Place, assessed: &ToolAssessed, s
     slot.state = match &assessed.verdict {
         Assessment::Allow { .. } => SlotState::Allowed,
         Assessment::Ask { ask } => SlotState::Ask(ask.clone()),
-        Assessment::Refuse { message } => SlotState::Done(Done {
+        Assessment::Refuse { message, .. } => SlotState::Done(Done {
             seq,
             content: message.as_str().into(),
             is_error: true,
@@ -308,6 +324,15 @@ fn task_decided(state: &mut RunState, decided: &TaskDecided, seq: Seq) {
                 if let Ask::Approve { args_hash, .. } = &task.ask {
                     slot.approved = Some(args_hash.as_str().into());
                 }
+                if let Some(edit) = &decided.edit {
+                    let args = edit.args.as_str().into();
+                    slot.approved = Some(edit.args_hash.as_str().into());
+                    slot.edited = Some(std::mem::replace(&mut slot.args, args));
+                }
+            }
+            if let Some(edit) = &decided.edit {
+                // The model is told of them with the result.
+                say(state, &place, &edit.args);
             }
             settle_slot(state, &place, model_call, index);
         }
@@ -431,6 +456,12 @@ fn reopen(step: &mut StepState, open: &[Seq]) {
         turn.calling = None;
         for slot in turn.slots_mut() {
             slot.approved = None;
+            if !slot.is_done()
+                && let Some(args) = slot.edited.take()
+            {
+                // Asked anew, about what the model asked for.
+                slot.args = args;
+            }
             slot.state = match std::mem::replace(&mut slot.state, SlotState::New) {
                 SlotState::InFlight { call } if open.contains(&call) => SlotState::Uncertain {
                     call,
@@ -464,6 +495,7 @@ fn edit(state: &mut RunState, edited: &Edited) {
         state.input = Arc::clone(input);
         return;
     }
+    words::edit(&mut state.queued, edited);
     for step in &mut state.steps {
         edit_step(step, edited);
     }
@@ -474,6 +506,9 @@ fn edit_step(step: &mut StepState, edited: &Edited) {
         && said.seq == edited.replace
     {
         said.text = Arc::clone(text);
+    }
+    for words in &mut step.opening_words {
+        words::edit_words(words, edited);
     }
     for turn in &mut step.turns {
         edit_turn(turn, edited);
@@ -499,6 +534,9 @@ fn edit_turn(turn: &mut Turn, edited: &Edited) {
         return;
     }
     for item in &mut turn.items {
+        if let Item::Person(words) = item {
+            words::edit_words(words, edited);
+        }
         let Item::Reply(reply) = item else { continue };
         match &edited.edit {
             Edit::Text(text) if reply.finished == edited.replace => replace_text(reply, text),

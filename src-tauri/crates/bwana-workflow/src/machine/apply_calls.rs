@@ -160,6 +160,7 @@ fn turn_answered(state: &mut RunState, place: &Place, call: Seq, seq: Seq, resul
         args: Arc::clone(&call.args),
         effect: definition.tools.get(&*call.name).map(|tool| tool.effect),
         approved: None,
+        edited: None,
         state: SlotState::New,
     });
     let reply = Reply {

@@ -8,9 +8,10 @@ use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
     Artifact, ArtifactWritten, Assessment, BudgetExhausted, BudgetRaised, Call, CallError,
     CallErrorClass, CallFailed, CallFinished, CallInterrupted, CallResult, CallRetried,
-    CallUncertain, Draft, ModelResult, RunPaused, RunResumed, RunStopping, Seq, TaskDecided,
-    ToolAssessed, ToolResult,
+    CallUncertain, Draft, ModelResult, RunPaused, RunResumed, RunStopping, Seq, ToolAssessed,
+    ToolResult, When,
 };
+use bwana_types::grant::Terms;
 use bwana_types::message::{Part, Stop, Usage, text_of};
 use bwana_types::model::{ErrorKind, LlmError, Outcome, Phase as WaitPhase};
 use bwana_types::money::MicroUsd;
@@ -22,6 +23,8 @@ use super::advance::advance;
 use super::budget::{Affordable, BYTES_PER_TOKEN, afford_model, afford_tool};
 use super::place::Place;
 use super::state::{CallState, CallStatus, Phase, RunState};
+use super::terms::decided;
+use super::words;
 
 /// Attempts of a call on one model, for failures that waiting may cure.
 pub(super) const ATTEMPTS_MAX: u32 = 4;
@@ -55,6 +58,13 @@ pub enum Input {
         task: Seq,
         verdict: Verdict,
         by: DecidedBy,
+    },
+    /// An answer that says more than yes or no: what else it allows or forbids, or which arguments are to be used.
+    DecidedOn {
+        task: Seq,
+        verdict: Verdict,
+        by: DecidedBy,
+        terms: Box<Terms>,
     },
     Control(Control),
     /// A new process took the run over: whatever was in flight is in flight no more.
@@ -109,6 +119,12 @@ pub enum Control {
     Cancel {
         by: String,
     },
+    /// A person says something to whoever speaks next.
+    Say {
+        text: Arc<str>,
+        when: When,
+        by: String,
+    },
     /// `path` is empty for the run.
     Raise {
         path: Arc<str>,
@@ -147,9 +163,17 @@ pub fn decide(state: &RunState, input: Input) -> Vec<Draft> {
                 },
             )]
         }
-        Input::Decided { task, verdict, by } => {
-            decided(state, task, verdict, by).into_iter().collect()
-        }
+        Input::Decided { task, verdict, by } => decided(state, task, verdict, by, Terms::default())
+            .into_iter()
+            .collect(),
+        Input::DecidedOn {
+            task,
+            verdict,
+            by,
+            terms,
+        } => decided(state, task, verdict, by, *terms)
+            .into_iter()
+            .collect(),
         Input::Control(control) => controlled(state, control).into_iter().collect(),
         Input::Recover => state
             .calls
@@ -172,14 +196,6 @@ pub fn decide(state: &RunState, input: Input) -> Vec<Draft> {
             .filter_map(|(seq, call)| give_up(state, *seq, call))
             .collect(),
     }
-}
-
-/// An answer to a question that is still open and of a kind that answers it.
-fn decided(state: &RunState, task: Seq, verdict: Verdict, by: DecidedBy) -> Option<Draft> {
-    let open = state.tasks.get(&task)?;
-    verdict
-        .fits(open.ask.kind())
-        .then(|| Draft::new(Arc::clone(&open.path), TaskDecided { task, verdict, by }))
 }
 
 /// A result that cannot be saved pauses the run: it is safe in the journal, and whoever resumes tries again.
@@ -212,6 +228,7 @@ fn deadline(state: &RunState) -> Option<Draft> {
 
 fn controlled(state: &RunState, control: Control) -> Option<Draft> {
     match (control, &state.phase) {
+        (Control::Say { text, when, by }, _) => words::say(state, &text, when, by),
         (Control::Pause { by }, Phase::Running) => Some(Draft::new(
             "",
             RunPaused {

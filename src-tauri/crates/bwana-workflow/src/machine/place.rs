@@ -48,6 +48,11 @@ impl Place {
         Self { steps, round: 0 }
     }
 
+    /// Whether this is a top-level step and not a branch.
+    pub fn is_top(&self) -> bool {
+        self.steps.len() == 1
+    }
+
     /// The top-level step this place lies in.
     pub fn top_step(&self) -> usize {
         self.steps[0]
@@ -85,6 +90,14 @@ impl Place {
             chain.push(inner);
         }
         chain
+    }
+
+    /// Every parallel step around this one, outermost first, with the position of the branch this place lies in.
+    pub fn around(&self) -> impl Iterator<Item = (Self, usize)> + '_ {
+        (1..self.steps.len()).map(|depth| {
+            let steps = self.steps[..depth].to_vec();
+            (Self { steps, round: 0 }, self.steps[depth])
+        })
     }
 
     /// Whether this step and all around it are unfinished, so that a result still matters.

@@ -113,7 +113,7 @@ impl Prompt {
 }
 
 /// Head and tail of `text` in at most `max` bytes, or all of it for 0.
-fn cut(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
+pub(super) fn cut(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
     if max == 0 || text.len() <= max {
         return text.into();
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bwana_agent::chat::Selecting;
 use bwana_agent::progress::Progress;
-use bwana_agent::turn::{Said, Turn};
+use bwana_agent::turn::{Said, Turn, Words};
 use bwana_types::definition::{Definition, RunLimits, StepDef, Work};
 use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
-    Artifact, BudgetExhausted, Call, Entry, Reserve, RunCreated, Seq, StepOutcome,
+    Artifact, BudgetExhausted, Call, Entry, Reserve, RunCreated, Seq, StepOutcome, When,
 };
 use bwana_types::hash::Hash;
 use bwana_types::id::RunId;
@@ -42,6 +42,8 @@ pub struct RunState {
     pub steps: Vec<StepState>,
     /// Calls with an intent and no final result.
     pub calls: BTreeMap<Seq, CallState>,
+    /// What a person said and nobody has heard yet, in the order it was said.
+    pub queued: Vec<Queued>,
     /// Open human tasks.
     pub tasks: BTreeMap<Seq, OpenTask>,
     pub ledger: Ledger,
@@ -77,6 +79,10 @@ pub struct StepState {
     pub finished_at: Option<Timestamp>,
     /// Turns of a speaking or chatting step, in order.
     pub turns: Vec<Turn>,
+    /// What a person said before the first turn.
+    pub opening_words: Vec<Words>,
+    /// The run would have ended with this step, and a person had the last word: a turn was added.
+    pub last_word: bool,
     pub selecting: Selecting,
     pub summary: SummaryState,
     /// Branches of a parallel step, in declared order.
@@ -153,6 +159,17 @@ pub enum CallStatus {
     Uncertain,
 }
 
+/// Words of a person that wait for their time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queued {
+    /// `seq` of the entry that says them.
+    pub seq: Seq,
+    pub text: Arc<str>,
+    pub when: When,
+    /// The next model call of the run hears them.
+    pub due: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenTask {
     pub path: Arc<str>,
@@ -198,6 +215,7 @@ impl RunState {
             phase: Phase::Running,
             steps,
             calls: BTreeMap::new(),
+            queued: Vec::new(),
             tasks: BTreeMap::new(),
             ledger: Ledger::default(),
             exhausted: None,
@@ -303,6 +321,8 @@ impl StepState {
             started_at: None,
             finished_at: None,
             turns: Vec::new(),
+            opening_words: Vec::new(),
+            last_word: false,
             selecting: Selecting::default(),
             summary: SummaryState::None,
             children,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bwana_agent::chat;
-use bwana_agent::turn::{Item, Reply, Slot, SlotState, Turn};
+use bwana_agent::turn::{Item, Reply, Slot, SlotState, Turn, Words};
 use bwana_types::definition::{AgentDef, ModelRef, StepDef, Work};
 use bwana_types::entry::{Call, ModelCall, Purpose, Seq, Window};
 use bwana_types::message::{Message, Part, Role, ToolCall};
@@ -15,8 +15,9 @@ use bwana_types::model::{OutputSchema, Request, ToolChoice};
 use super::apply_calls::conversation_bytes;
 use super::budget::BYTES_PER_TOKEN;
 use super::place::Place;
-use super::prompt::{Prompt, headings_of_the_prompt};
+use super::prompt::{Prompt, cut, headings_of_the_prompt};
 use super::state::{RunState, StepState};
+use super::words::{self, PERSON};
 
 /// What a model is asked in the open call `seq`; `None` if there is no such model call.
 pub fn call_request(state: &RunState, seq: Seq) -> Option<Request> {
@@ -80,7 +81,8 @@ fn turn_request(state: &RunState, place: &Place, agent: &AgentDef, window: Windo
 /// The schema the open turn must answer in: that of the step, for its last speaker.
 pub(super) fn output_schema(def: &StepDef, step: &StepState) -> Option<serde_json::Value> {
     let last = match &def.work {
-        Work::Speak { agents } => step.turns.len() == agents.len(),
+        // Also in a turn that was added for a person's last word.
+        Work::Speak { agents } => step.turns.len() >= agents.len(),
         Work::Chat(_) | Work::Parallel(_) => false,
     };
     if last { def.output.clone() } else { None }
@@ -141,6 +143,8 @@ fn conversation(state: &RunState, place: &Place, agent: &str, window: Window) ->
     let mut messages = Vec::with_capacity(step.turns.len() + 4);
     messages.push(Message::text(Role::System, Arc::clone(&prompt.system)));
     messages.push(Message::text(Role::User, prompt.opening(window)));
+    let person = |words: &Words| person_message(words, window);
+    messages.extend(step.opening_words.iter().map(person));
     let dropped = window.dropped_turns as usize;
     if dropped > 0 {
         messages.push(Message::text(
@@ -148,11 +152,14 @@ fn conversation(state: &RunState, place: &Place, agent: &str, window: Window) ->
             format!("[{dropped} earlier messages left out to fit the model]"),
         ));
     }
+    // What the person said stays, whatever else is left out.
+    let left_out = step.turns.iter().take(dropped).flat_map(words::in_turn);
+    messages.extend(left_out.map(person));
     for turn in step.turns.iter().skip(dropped) {
         if *turn.agent == *agent {
-            own_turn(turn, &mut messages);
+            own_turn(turn, window, &mut messages);
         } else {
-            others_turn(state, turn, &mut messages);
+            others_turn(state, turn, window, &mut messages);
         }
     }
     if messages
@@ -164,9 +171,15 @@ fn conversation(state: &RunState, place: &Place, agent: &str, window: Window) ->
     messages
 }
 
-fn own_turn(turn: &Turn, messages: &mut Vec<Message>) {
+fn person_message(words: &Words, window: Window) -> Message {
+    let text = cut(&words.text, window.result_max_bytes as usize);
+    Message::text(Role::User, format!("{PERSON}{text}"))
+}
+
+fn own_turn(turn: &Turn, window: Window, messages: &mut Vec<Message>) {
     for item in &turn.items {
         match item {
+            Item::Person(words) => messages.push(person_message(words, window)),
             Item::Note(note) => messages.push(Message::text(Role::User, Arc::clone(note))),
             Item::Reply(reply) => {
                 messages.push(Message::new(Role::Assistant, reply.parts.clone()));
@@ -179,15 +192,24 @@ fn own_turn(turn: &Turn, messages: &mut Vec<Message>) {
     }
 }
 
+/// What a model reads before the result of a call that a person changed.
+const EDITED: &str =
+    "The person in charge changed the arguments before allowing this. What was done: ";
+
 /// One result for every tool call of the answer, in its order.
 fn tool_results(reply: &Reply) -> Vec<Part> {
     let calls = reply.parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some(call),
         _ => None,
     });
+    let told = |slot: &Slot, content: &Arc<str>| match slot.edited {
+        None => Arc::clone(content),
+        Some(_) => format!("{EDITED}{}\n{content}", slot.args).into(),
+    };
     let settled = |call: &ToolCall, index: usize| {
-        let (content, is_error) = match reply.slots.get(index).map(|slot| &slot.state) {
-            Some(SlotState::Done(done)) => (Arc::clone(&done.content), done.is_error),
+        let slot = reply.slots.get(index);
+        let (content, is_error) = match slot.map(|slot| (slot, &slot.state)) {
+            Some((slot, SlotState::Done(done))) => (told(slot, &done.content), done.is_error),
             Some(_) => ("interrupted".into(), true),
             None => ("Not run: too many tool calls at once.".into(), true),
         };
@@ -204,7 +226,15 @@ fn tool_results(reply: &Reply) -> Vec<Part> {
         .collect()
 }
 
-fn others_turn(state: &RunState, turn: &Turn, messages: &mut Vec<Message>) {
+fn others_turn(state: &RunState, turn: &Turn, window: Window, messages: &mut Vec<Message>) {
+    let is_reply = |item: &Item| matches!(item, Item::Reply(_));
+    // What the person said before the agent spoke stands before it, what came after it behind.
+    let spoke = turn.items.iter().rposition(is_reply).unwrap_or(0);
+    for item in &turn.items[..spoke] {
+        if let Item::Person(words) = item {
+            messages.push(person_message(words, window));
+        }
+    }
     if let Some(said) = &turn.said {
         let name = state
             .definition
@@ -213,9 +243,11 @@ fn others_turn(state: &RunState, turn: &Turn, messages: &mut Vec<Message>) {
             .map_or(&*turn.agent, |agent| agent.name.as_str());
         messages.push(Message::text(Role::User, format!("{name}: {}", said.text)));
     }
-    for item in &turn.items {
-        if let Item::Note(note) = item {
-            messages.push(Message::text(Role::User, Arc::clone(note)));
+    for (at, item) in turn.items.iter().enumerate() {
+        match item {
+            Item::Note(note) => messages.push(Message::text(Role::User, Arc::clone(note))),
+            Item::Person(words) if at >= spoke => messages.push(person_message(words, window)),
+            Item::Person(_) | Item::Reply(_) => {}
         }
     }
 }
@@ -240,14 +272,15 @@ pub(super) fn fit(
     if bytes <= room {
         return (window, bytes);
     }
+    let saved_by = |max| prompt.saved_by_cutting(max) + words::saved_by_cutting(step, max);
     for max in [8_192, 4_096, 2_048, 1_024, 512, 256] {
-        let saved = prompt.saved_by_cutting(max);
+        let saved = saved_by(max);
         window.result_max_bytes = max;
         if bytes - saved <= room {
             break;
         }
     }
-    bytes -= prompt.saved_by_cutting(window.result_max_bytes);
+    bytes -= saved_by(window.result_max_bytes);
     let keep = usize::from(step.open_turn().is_some());
     let droppable = step.turns.len().saturating_sub(keep);
     for turn in &step.turns[..droppable] {
@@ -260,8 +293,10 @@ pub(super) fn fit(
     (window, bytes)
 }
 
+/// What is gained by leaving a turn out.
 fn turn_bytes(turn: &Turn) -> u64 {
     let item_bytes = |item: &Item| match item {
+        Item::Person(_) => 0,
         Item::Note(note) => note.len(),
         Item::Reply(reply) => {
             let parts: usize = reply.parts.iter().map(part_bytes).sum();
@@ -269,6 +304,9 @@ fn turn_bytes(turn: &Turn) -> u64 {
                 .slots
                 .iter()
                 .map(|slot| match &slot.state {
+                    SlotState::Done(done) if slot.edited.is_some() => {
+                        done.content.len() + slot.args.len()
+                    }
                     SlotState::Done(done) => done.content.len(),
                     _ => 0,
                 })

@@ -11,6 +11,7 @@ use bwana_types::definition::{
 };
 use bwana_types::effect::{EffectClass, RiskClass};
 use bwana_types::entry::{Assessment, Body, Call, Draft, Entry, RunCreated, Seq, ToolResult};
+use bwana_types::grant::Pattern;
 use bwana_types::hash::{Hash, approval_hash};
 use bwana_types::id::RunId;
 use bwana_types::message::{Message, Part, Role, Stop, ToolCall, Usage, text_of};
@@ -121,7 +122,7 @@ impl Driver {
     }
 
     /// One thing happens. `false`: nothing moves without a person.
-    fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let drafts = decide(&self.state, Input::Advance);
         if !drafts.is_empty() {
             self.record(drafts);
@@ -286,16 +287,19 @@ impl Driver {
         let Some(spec) = self.definition.tools.get(tool) else {
             return Assessment::Refuse {
                 message: format!("There is no tool '{tool}'."),
+                grant: None,
             };
         };
         let Ok(args) = serde_json::from_str(args) else {
             return Assessment::Refuse {
                 message: String::from("The arguments are no JSON."),
+                grant: None,
             };
         };
         if !self.asks.contains(tool) {
             return Assessment::Allow {
                 why: String::from("test"),
+                grant: None,
             };
         }
         let args_hash = approval_hash(
@@ -315,6 +319,10 @@ impl Driver {
             args_hash,
             preview: spec.name.clone(),
             why: String::from("test"),
+            patterns: vec![Pattern::Exact {
+                args_hash: bwana_types::hash::args_hash(&spec.name, &spec.version, &args),
+            }],
+            tainted: false,
         };
         Assessment::Ask { ask }
     }

@@ -9,10 +9,23 @@ use bwana_types::time::Timestamp;
 use bwana_workflow::machine::{RunState, apply};
 use serde_json::Value;
 
-const JOURNAL: &str = include_str!("golden/journal-1.jsonl");
-const DEFINITION: &str = include_str!("golden/definition-1.json");
+/// A journal and the definition it was written with. None is ever changed; a newer one shows what came since.
+struct Golden {
+    journal: &'static str,
+    definition: &'static str,
+}
 
-fn entries() -> Vec<Entry> {
+const FIRST: Golden = Golden {
+    journal: include_str!("golden/journal-1.jsonl"),
+    definition: include_str!("golden/definition-1.json"),
+};
+/// With words of a person, grants and changed arguments.
+const SECOND: Golden = Golden {
+    journal: include_str!("golden/journal-2.jsonl"),
+    definition: include_str!("golden/definition-2.json"),
+};
+
+fn entries(golden: &Golden) -> Vec<Entry> {
     let read = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         Entry {
@@ -27,13 +40,23 @@ fn entries() -> Vec<Entry> {
             .unwrap(),
         }
     };
-    JOURNAL.lines().map(read).collect()
+    golden.journal.lines().map(read).collect()
 }
 
 #[test]
 fn every_prefix_of_the_golden_journal_folds_to_what_it_always_did() {
-    let definition: Definition = serde_json::from_str(DEFINITION).unwrap();
-    let entries = entries();
+    insta::assert_snapshot!(trace(&FIRST));
+}
+
+#[test]
+fn every_prefix_of_the_second_golden_journal_folds_to_what_it_always_did() {
+    insta::assert_snapshot!(trace(&SECOND));
+}
+
+/// What every prefix folds to.
+fn trace(golden: &Golden) -> String {
+    let definition: Definition = serde_json::from_str(golden.definition).unwrap();
+    let entries = entries(golden);
     let Body::RunCreated(created) = &entries[0].body else {
         panic!("the first entry is run_created")
     };
@@ -48,21 +71,25 @@ fn every_prefix_of_the_golden_journal_folds_to_what_it_always_did() {
     for entry in &entries[1..] {
         apply(&mut state, entry);
         trace.push_str(&format!(
-            "{entry} | {} calls {} tasks {} settled {} reserved {}\n",
+            "{entry} | {} calls {} tasks {} settled {} reserved {}{}\n",
             state.status().as_str(),
             state.calls.len(),
             state.tasks.len(),
             state.ledger.settled,
-            state.ledger.reserved
+            state.ledger.reserved,
+            match state.queued.len() {
+                0 => String::new(),
+                queued => format!(" queued {queued}"),
+            }
         ));
     }
     trace.push_str(&state.result_text().unwrap_or_default());
-    insta::assert_snapshot!(trace);
+    trace
 }
 
 #[test]
 fn the_golden_journal_has_every_kind() {
-    let entries = entries();
+    let entries = entries(&SECOND);
     let missing: Vec<_> = Body::KINDS
         .iter()
         .filter(|kind| !entries.iter().any(|entry| entry.body.kind() == **kind))

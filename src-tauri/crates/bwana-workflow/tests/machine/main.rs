@@ -16,3 +16,4 @@ mod parallel;
 mod random;
 mod steps;
 mod tools;
+mod words;

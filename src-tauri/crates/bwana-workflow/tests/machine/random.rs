@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 
 use bwana_types::definition::{Definition, RunLimits, StepDef};
-use bwana_types::entry::Body;
-use bwana_types::hash::Hash;
+use bwana_types::entry::{Body, When};
+use bwana_types::grant::{EditedArgs, GrantMade, GrantScope, Pattern, Terms};
+use bwana_types::hash::{Hash, approval_hash, args_hash};
+use bwana_types::id::GrantId;
 use bwana_types::message::{Role, text_of};
 use bwana_types::model::{ErrorKind, LlmError, Request};
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
-use bwana_types::task::{TaskKind, Verdict};
+use bwana_types::task::{DecidedBy, TaskKind, Verdict};
 use bwana_types::workflow::{Join, Select, StopCondition, Summary};
-use bwana_workflow::machine::Control;
+use bwana_workflow::machine::{Control, Input};
 use proptest::prelude::*;
 
 use crate::driver::{Answer, Driver, Script, chat, definition, parallel, speak, step};
@@ -249,16 +251,49 @@ fn one_run_can_have_every_kind_of_entry() {
             format!("{line}\n")
         });
         std::fs::write(
-            format!("{folder}/journal-1.jsonl"),
+            format!("{folder}/journal-2.jsonl"),
             lines.collect::<String>(),
         )
         .unwrap();
         std::fs::write(
-            format!("{folder}/definition-1.json"),
+            format!("{folder}/definition-2.json"),
             driver.state.definition.to_bytes(),
         )
         .unwrap();
     }
+}
+
+/// A person changes what is to be sent, and allows it in this workflow.
+fn change_and_allow(driver: &mut Driver) {
+    let (task, open) = driver.state.tasks.first_key_value().unwrap();
+    let args = serde_json::json!({"to": "y"});
+    let run = driver.state.run;
+    let edit = EditedArgs {
+        args: args.to_string(),
+        args_hash: approval_hash("mail", "1", &args, &run.to_string(), &open.path),
+        patterns: vec![Pattern::Exact {
+            args_hash: args_hash("mail", "1", &args),
+        }],
+    };
+    let grant = GrantMade {
+        id: GrantId::of_task(run, *task, open.opened_at),
+        scope: GrantScope::Workflow,
+        tool: "mail".into(),
+        version: "1".into(),
+        pattern: edit.patterns[0].clone(),
+        workflow: driver.state.definition.workflow.slug.clone(),
+        workflow_hash: driver.state.definition.workflow.hash,
+    };
+    let decided = Input::DecidedOn {
+        task: *task,
+        verdict: Verdict::Approve,
+        by: DecidedBy::LocalUi,
+        terms: Box::new(Terms {
+            grant: Some(grant),
+            edit: Some(edit),
+        }),
+    };
+    assert_eq!(driver.take(decided), 1);
 }
 
 fn everything() -> Driver {
@@ -321,6 +356,13 @@ fn everything() -> Driver {
     driver.crash_after_effect = true;
     driver.crash_at.insert(6);
     driver.run();
+    driver.answer(Verdict::Approve);
+    driver.run();
+    for when in [When::Now, When::AfterStep, When::AtEnd] {
+        let (text, by) = ("mind the budget".into(), "test".into());
+        driver.control(Control::Say { text, when, by });
+    }
+    change_and_allow(&mut driver);
     to_the_end(&mut driver);
     driver.crash_after_effect = false;
     let at = driver

@@ -1,8 +1,13 @@
 //! Tools inside a turn: order, decisions, and what becomes of an effect nobody can answer for.
 
+use bwana_types::entry::{Body, Call};
+use bwana_types::grant::{EditedArgs, GrantMade, GrantScope, Pattern, Terms};
+use bwana_types::hash::{Hash, approval_hash};
+use bwana_types::id::GrantId;
+use bwana_types::message::Part;
 use bwana_types::model::Request;
 use bwana_types::status::RunStatus;
-use bwana_types::task::{TaskKind, Verdict};
+use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use bwana_workflow::machine::{Control, Input};
 
 use crate::driver::{Answer, Driver, Script, definition, last_text, speak};
@@ -191,4 +196,194 @@ fn a_result_nobody_waits_for_changes_nothing() {
     let done = bwana_workflow::machine::CallDone::Cancelled { partial: None };
     assert_eq!(driver.take(Input::CallDone { call: 4, done }), 0);
     driver.check();
+}
+
+/// A run in which a mail is asked about, and the question.
+fn asked() -> (Driver, u64) {
+    let mut sent = false;
+    let script: crate::driver::Script = Box::new(move |request, _| {
+        if !std::mem::replace(&mut sent, true) {
+            return Answer::Tools(vec![("mail", "{\"to\":\"a@example.org\"}".into())]);
+        }
+        Answer::Say(crate::driver::last_text(request))
+    });
+    let mut driver = Driver::new(definition(vec![speak("s", &["a"])]), script);
+    driver.asks.insert("mail");
+    driver.run();
+    let task = *driver.state.tasks.keys().next().unwrap();
+    (driver, task)
+}
+
+fn edit(driver: &Driver, args: &str) -> EditedArgs {
+    let value = serde_json::from_str(args).unwrap();
+    let run = driver.state.run.to_string();
+    EditedArgs {
+        args: args.into(),
+        args_hash: approval_hash("mail", "1", &value, &run, "s/r1"),
+        patterns: Vec::new(),
+    }
+}
+
+fn decide_on(driver: &mut Driver, task: u64, terms: Terms) -> usize {
+    driver.take(Input::DecidedOn {
+        task,
+        verdict: Verdict::Approve,
+        by: DecidedBy::LocalUi,
+        terms: Box::new(terms),
+    })
+}
+
+#[test]
+fn edited_arguments_are_used_and_the_model_is_told() {
+    let (mut driver, task) = asked();
+    let edit = edit(&driver, "{\"to\":\"b@example.org\"}");
+    let other = EditedArgs {
+        args: "{\"to\":\"c@example.org\"}".into(),
+        ..edit.clone()
+    };
+    let terms = |edit| Terms {
+        grant: None,
+        edit: Some(edit),
+    };
+    assert_eq!(
+        decide_on(&mut driver, task, terms(other)),
+        0,
+        "bound to something else"
+    );
+    assert_eq!(decide_on(&mut driver, task, terms(edit)), 1);
+    driver.crash();
+    driver.run();
+    driver.check();
+    let input = driver.journal.iter().find_map(|entry| match &entry.body {
+        Body::CallIntended(intended) => match &intended.call {
+            Call::Tool(_) => Some(intended.input),
+            Call::Model(_) => None,
+        },
+        _ => None,
+    });
+    let parts = ["mail", "1", "{\"to\":\"b@example.org\"}"].map(str::as_bytes);
+    assert_eq!(input, Some(Hash::of_parts(parts)));
+    // What the model was told stands in its tool message, not in its own call.
+    let seen = bwana_workflow::machine::call_request(
+        &driver.fold(before_the_last_answer(&driver)),
+        last_call(&driver),
+    )
+    .unwrap();
+    let told: Vec<String> = seen
+        .messages
+        .iter()
+        .flat_map(|message| &message.parts)
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some(format!("call {}", call.args)),
+            Part::ToolResult { content, .. } => Some(format!("result {content}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "call {\"to\":\"a@example.org\"}",
+            "result The person in charge changed the arguments before allowing this. What was done: \
+             {\"to\":\"b@example.org\"}\nmail done",
+        ]
+    );
+}
+
+/// Entries up to the intent of the last model call.
+fn before_the_last_answer(driver: &Driver) -> usize {
+    usize::try_from(last_call(driver)).unwrap()
+}
+
+fn last_call(driver: &Driver) -> u64 {
+    let intents = driver.journal.iter().rev();
+    intents
+        .filter(|entry| matches!(entry.body, Body::CallIntended(_)))
+        .map(|entry| entry.seq)
+        .next()
+        .unwrap()
+}
+
+#[test]
+fn only_a_grant_that_the_question_offers_is_made() {
+    let (driver, task) = asked();
+    let open = driver.state.tasks[&task].clone();
+    let Ask::Approve { patterns, .. } = &open.ask else {
+        panic!("an approval")
+    };
+    let right = GrantMade {
+        id: GrantId::of_task(driver.state.run, task, open.opened_at),
+        scope: GrantScope::Workflow,
+        tool: "mail".into(),
+        version: "1".into(),
+        pattern: patterns[0].clone(),
+        workflow: "test".into(),
+        workflow_hash: Hash::of(b"file"),
+    };
+    let check = |grant: GrantMade, expected: usize| {
+        let (mut driver, task) = asked();
+        let terms = Terms {
+            grant: Some(grant.clone()),
+            edit: None,
+        };
+        assert_eq!(decide_on(&mut driver, task, terms), expected, "{grant:?}");
+    };
+    check(right.clone(), 1);
+    let id = GrantId::of_task(driver.state.run, task + 1, open.opened_at);
+    check(
+        GrantMade {
+            id,
+            ..right.clone()
+        },
+        0,
+    );
+    let scope = GrantScope::Never;
+    check(
+        GrantMade {
+            scope,
+            ..right.clone()
+        },
+        0,
+    );
+    let tool = String::from("note");
+    check(
+        GrantMade {
+            tool,
+            ..right.clone()
+        },
+        0,
+    );
+    let version = String::from("2");
+    check(
+        GrantMade {
+            version,
+            ..right.clone()
+        },
+        0,
+    );
+    let pattern = Pattern::Host {
+        host: "https://example.org".into(),
+    };
+    check(
+        GrantMade {
+            pattern,
+            ..right.clone()
+        },
+        0,
+    );
+    let workflow = String::from("other");
+    check(
+        GrantMade {
+            workflow,
+            ..right.clone()
+        },
+        0,
+    );
+    let workflow_hash = Hash::of(b"changed");
+    check(
+        GrantMade {
+            workflow_hash,
+            ..right
+        },
+        0,
+    );
 }

@@ -70,6 +70,27 @@ impl Lock {
     }
 }
 
+/// Held while a worker has the model in its memory, by any number of programs, so that none deletes it under another.
+#[derive(Debug)]
+pub(in crate::local) struct Use(#[expect(dead_code, reason = "held, not used")] File);
+
+impl Use {
+    /// `None` where the folder cannot be written: nobody deletes anything there either.
+    pub(in crate::local) fn hold(target: &Path) -> Option<Self> {
+        let file = File::create(Self::path_of(target)).ok()?;
+        file.try_lock_shared().is_ok().then_some(Self(file))
+    }
+
+    pub(super) fn is_held(target: &Path) -> bool {
+        let file = File::open(Self::path_of(target));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    pub(super) fn path_of(target: &Path) -> PathBuf {
+        with_ending(target, ".use")
+    }
+}
+
 /// Where the record of a model file stands.
 pub(super) fn path_of(target: &Path) -> PathBuf {
     with_ending(target, ".json")
@@ -148,11 +169,9 @@ pub(super) async fn install(
     let bytes = synced
         .unwrap_or_else(|join| Err(std::io::Error::other(join)))
         .map_err(FetchError::io("saving", part))?;
-    if super::check_magic(part).is_err() {
+    if let Err(error) = super::check_model(part) {
         discard(part);
-        return Err(FetchError::NotAModel {
-            path: part.to_owned(),
-        });
+        return Err(error);
     }
     rename(part, target)?;
     let hashed = Hashed {

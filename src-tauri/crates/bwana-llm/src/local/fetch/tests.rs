@@ -157,9 +157,8 @@ async fn answer(mut head: Head, file: &[u8], act: Act) {
 }
 
 fn model(bytes: usize) -> Vec<u8> {
-    let mut file = b"GGUF".to_vec();
-    file.extend((0..bytes - 4).map(|n| u8::try_from(n % 251).unwrap()));
-    file
+    let head = gguf::tests::sample(0).len();
+    gguf::tests::sample(bytes - head)
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -313,7 +312,7 @@ async fn a_server_that_knows_no_parts_or_sends_the_wrong_one_is_coped_with() {
 async fn halves_of_two_files_are_never_joined() {
     let file = model(200_000);
     let mut newer = model(210_000);
-    newer[4..].reverse();
+    newer[1_000..].reverse();
     let acts = vec![Act::Cut(80_000), Act::Other(newer.clone(), "\"v2\"")];
     let (_server, bench) = bench(&file, acts, false).await;
     let installed = bench.pull().await.unwrap();
@@ -513,4 +512,77 @@ async fn a_name_outside_the_catalogue_is_not_fetched() {
     let error = bench.fetcher.pull("../m", &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, FetchError::BadName { .. }), "{error}");
     assert!(bench.fetcher.remove("../m").is_err());
+}
+
+#[tokio::test]
+async fn too_little_room_is_said_with_what_is_missing_before_anything_is_asked() {
+    const FREE_BYTES: u64 = 50_000;
+    let file = model(60_000);
+    let (server, bench) = bench(&file, vec![Act::Serve], true).await;
+    let fetcher = bench.fetcher.clone().with_free_space(|_| Ok(FREE_BYTES));
+    let missing = 60_000 + FREE_MARGIN_BYTES - FREE_BYTES;
+    let own = bench.folder.path().join("own.gguf");
+    std::fs::write(&own, &file).unwrap();
+    for error in [
+        fetcher.pull("m", &mut |_| {}).await.unwrap_err(),
+        fetcher.add_file(&own, &mut |_| {}).await.unwrap_err(),
+    ] {
+        let words = error.to_string();
+        assert!(words.ends_with(&format!("{missing} too few")), "{words}");
+    }
+    assert!(server.asked().is_empty());
+    assert!(bench.files().is_empty());
+}
+
+#[tokio::test]
+async fn removing_takes_the_half_fetched_file_too_and_nothing_that_is_used() {
+    let file = model(60_000);
+    let (_server, bench) = bench(&file, vec![Act::Serve], true).await;
+    let installed = bench.pull().await.unwrap();
+    let used = record::Use::hold(&installed.path).unwrap();
+    let error = bench.fetcher.remove("m").unwrap_err();
+    assert!(matches!(error, FetchError::InUse { .. }), "{error}");
+    assert!(installed.path.exists());
+    drop(used);
+    assert!(bench.fetcher.remove("m").unwrap());
+    std::fs::write(part_of(&installed.path), b"half").unwrap();
+    assert!(bench.fetcher.remove("m").unwrap());
+    assert!(!bench.fetcher.remove("m").unwrap());
+    assert!(bench.files().is_empty(), "{:?}", bench.files());
+}
+
+#[tokio::test]
+async fn a_model_whose_weights_are_cut_is_refused() {
+    let bench = Bench::new(entry("http://127.0.0.1:1/m", &model(9_000), true));
+    let own = bench.folder.path().join("cut.gguf");
+    std::fs::write(&own, gguf::tests::sample(10)).unwrap();
+    let error = bench.fetcher.add_file(&own, &mut |_| {}).await.unwrap_err();
+    assert!(
+        error.to_string().contains("weights are not all there"),
+        "{error}"
+    );
+    assert!(bench.files().is_empty());
+}
+
+#[tokio::test]
+async fn a_download_broken_anywhere_is_whole_in_the_end() {
+    let file = model(40_000);
+    for cut in [0, 1, 23, 4_096, 20_000, 39_999] {
+        let (_server, bench) = bench(&file, vec![Act::Cut(cut), Act::Serve], true).await;
+        let installed = bench.pull().await.unwrap();
+        assert_eq!(
+            std::fs::read(&installed.path).unwrap(),
+            file,
+            "cut at {cut}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed() {
+    let file = model(60_000);
+    let moved = Act::Status("302 Found\r\nlocation: /elsewhere/m.gguf");
+    let (server, moved_bench) = bench(&file, vec![moved, Act::Serve], true).await;
+    moved_bench.pull().await.unwrap();
+    assert_eq!(server.asked().len(), 2);
 }

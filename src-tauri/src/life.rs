@@ -1,0 +1,175 @@
+//! How the program comes up and goes: the first paint that must come, a page that dies and is loaded again, the closed
+//! window, and leaving without breaking off what runs.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bwana_api::command::{RunCancel, RunPause};
+use bwana_api::runs::RunRef;
+use serde::Deserialize;
+use tauri::{AppHandle, Manager};
+
+use crate::prefs::Own;
+use crate::shell::{Told, shell};
+use crate::windows;
+
+/// A page that has not drawn itself by then never will.
+const FIRST_PAINT_MAX: Duration = Duration::from_secs(4);
+/// How often a leaving program looks whether the steps have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Starts in a row that came to nothing before the next one only looks.
+pub(crate) const FAILED_STARTS_MAX: u32 = 2;
+/// Makes `WebKitGTK` draw without direct access to the screen's memory, which some drivers break.
+pub(crate) const PLAIN_DRAWING: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
+/// How to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Leave {
+    /// Ask the person if something runs.
+    Ask,
+    /// When the steps under way have ended. What is left goes on at the next start.
+    AfterStep,
+    /// Now; what was under way goes on at the next start.
+    Now,
+    /// Pause every run first: each goes on when the person says so.
+    Pause,
+    /// End every run.
+    Stop,
+}
+
+/// Leaves, or asks how.
+pub(crate) fn leave(handle: &AppHandle, how: Leave) {
+    let shell = shell(handle);
+    let live = shell.app.live_runs().len();
+    if how == Leave::Ask && live > 0 && !shell.safe {
+        windows::show_main(handle);
+        shell.tell(Told::QuitAsked { runs: live });
+        return;
+    }
+    if shell.leaving.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    for window in handle.webview_windows().values() {
+        let _ = window.hide();
+    }
+    let handle = handle.clone();
+    tauri::async_runtime::spawn(async move {
+        settle(&handle, how).await;
+        handle.exit(0);
+    });
+}
+
+/// Brings the runs to where the person wants them, then makes everything durable.
+pub(crate) async fn settle(handle: &AppHandle, how: Leave) {
+    let shell = shell(handle);
+    for run in shell.app.live_runs() {
+        let request = RunRef {
+            run: run.to_string(),
+        };
+        let done = match how {
+            Leave::Pause | Leave::AfterStep => shell.call::<RunPause>(request).await.map(drop),
+            Leave::Stop => shell.call::<RunCancel>(request).await.map(drop),
+            Leave::Ask | Leave::Now => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%run, "not as wished: {}", error.message);
+        }
+    }
+    if how == Leave::AfterStep {
+        // A pause lets what is in flight finish; the person may also end this by starting the program again.
+        while !shell.app.live_runs().is_empty() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    if let Err(error) = shell.app.close().await {
+        tracing::error!("the last words were not written: {}", error.message);
+    }
+}
+
+/// The main window's close button. `true`: the window is kept, hidden.
+pub(crate) fn closed(handle: &AppHandle) -> bool {
+    let shell = shell(handle);
+    if shell.is_leaving() {
+        return false;
+    }
+    if !shell.has_tray.load(Ordering::Acquire) {
+        leave(handle, Leave::Ask);
+        return true;
+    }
+    if !shell.prefs.own::<bool>(Own::SaidKept) {
+        // Said in the window itself, which therefore stays this once.
+        shell.prefs.set_own(Own::SaidKept, &true);
+        shell.tell(Told::KeptInTray);
+        return true;
+    }
+    if let Some(window) = handle.get_webview_window(windows::MAIN) {
+        let _ = window.hide();
+    }
+    true
+}
+
+/// The system's wish that the program ends: at a durable step, within the two seconds a session gives.
+#[cfg(unix)]
+pub(crate) async fn on_terminate(handle: AppHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    leave(&handle, Leave::Now);
+}
+
+/// Counts a start that has come to nothing so far; a page that draws itself takes it back.
+pub(crate) fn begin(prefs: &crate::prefs::Prefs) -> u32 {
+    let failed = prefs.own::<u32>(Own::FailedStarts);
+    prefs.set_own(Own::FailedStarts, &(failed + 1));
+    failed
+}
+
+/// If no page draws itself in time, starts once more with plain drawing, and remembers it.
+pub(crate) async fn expect_paint(handle: AppHandle) {
+    tokio::time::sleep(FIRST_PAINT_MAX).await;
+    let shell = shell(&handle);
+    let has_begun = shell.painted.load(Ordering::Acquire) || shell.is_leaving();
+    if has_begun || std::env::var_os(PLAIN_DRAWING).is_some() || !cfg!(target_os = "linux") {
+        return;
+    }
+    tracing::warn!("the window stayed empty; starting again with plain drawing");
+    shell.prefs.set_own(Own::PlainDrawing, &true);
+    settle(&handle, Leave::Now).await;
+    handle.restart();
+}
+
+/// A page whose process died is loaded again; its runs have not noticed.
+#[cfg(target_os = "linux")]
+pub(crate) fn watch_page(window: &tauri::WebviewWindow) {
+    let again = window.clone();
+    let watched = window.with_webview(move |webview| {
+        use webkit2gtk::WebViewExt as _;
+        webview
+            .inner()
+            .connect_web_process_terminated(move |_, reason| {
+                tracing::warn!(
+                    ?reason,
+                    window = again.label(),
+                    "a page's process ended; it is loaded again"
+                );
+                shell(again.app_handle()).calls.forget(again.label());
+                if let Err(error) = again.reload() {
+                    tracing::error!(%error, "the page cannot be loaded again");
+                }
+            });
+    });
+    if let Err(error) = watched {
+        tracing::warn!(%error, "a page's process is not watched");
+    }
+}

@@ -1,0 +1,304 @@
+//! The shell's own commands for its pages: windows, links, clipboard, theme, shortcut, and leaving. Nothing here touches
+//! runs or settings; that is the command table's.
+
+use std::sync::atomic::Ordering;
+
+use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::id::RunId;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tauri::ipc::Channel;
+use tauri::{AppHandle, Manager, Theme, Url, WebviewWindow};
+use tauri_plugin_autostart::ManagerExt as _;
+use tauri_plugin_clipboard_manager::ClipboardExt as _;
+use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
+use tauri_plugin_opener::OpenerExt as _;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::life::{self, Leave};
+use crate::prefs::Own;
+use crate::shell::{Shell, Told};
+use crate::windows;
+
+/// Bytes that may be put on the clipboard at once.
+const COPY_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of an address that may be opened.
+const URL_MAX_BYTES: usize = 2_048;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pref {
+    key: String,
+    value: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Address {
+    url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfRun {
+    run: RunId,
+    /// Of the run's own list of files.
+    #[serde(default)]
+    file: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct How {
+    how: Leave,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    on: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    /// Like `Ctrl+Alt+B`; `null`: none.
+    keys: Option<String>,
+}
+
+/// Does one of the shell's own commands; `name` is without `shell.`.
+pub(crate) async fn command(
+    handle: &AppHandle,
+    window: &WebviewWindow,
+    shell: &Shell,
+    name: &str,
+    params: Value,
+    events: &Channel<Value>,
+) -> Result<Value, ApiError> {
+    match name {
+        "ready" => Ok(ready(handle, shell)),
+        "watch" => watch(shell, events).await,
+        "links" => Ok(json!(shell.take_links())),
+        "view" => {
+            let Pref { key, value } = read(params)?;
+            match shell.prefs.set_view(&key, value) {
+                true => Ok(Value::Null),
+                false => Err(invalid("this is too much to keep about a window")),
+            }
+        }
+        "theme" => theme(handle, shell, &read::<Text>(params)?.text),
+        "open_link" => open_link(handle, &read::<Address>(params)?.url),
+        "copy" => copy(handle, read::<Text>(params)?.text),
+        "reveal" => reveal(handle, shell, &read(params)?).await,
+        "run_window" => {
+            let OfRun { run, .. } = read(params)?;
+            match windows::show_run(handle, &shell.prefs, &run.to_string()) {
+                Ok(true) => Ok(Value::Null),
+                Ok(false) => Err(invalid("there are enough windows with a run of their own")),
+                Err(error) => Err(internal(&error)),
+            }
+        }
+        "open" => {
+            windows::show_main(handle);
+            Ok(Value::Null)
+        }
+        "hide" => window
+            .hide()
+            .map(|()| Value::Null)
+            .map_err(|error| internal(&error)),
+        "quit" => {
+            life::leave(handle, read::<How>(params)?.how);
+            Ok(Value::Null)
+        }
+        "autostart" => autostart(handle, &params),
+        "shortcut" => shortcut(handle, read::<Keys>(params)?.keys.as_deref()),
+        _ => Err(invalid("the shell has no such command")),
+    }
+}
+
+/// A page has drawn itself and wants to know where it is.
+fn ready(handle: &AppHandle, shell: &Shell) -> Value {
+    if !shell.painted.swap(true, Ordering::AcqRel) {
+        shell.prefs.set_own(Own::FailedStarts, &0);
+    }
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "safe": shell.safe,
+        "has_tray": shell.has_tray.load(Ordering::Acquire),
+        "autostart": handle.autolaunch().is_enabled().unwrap_or(false),
+        "can_shortcut": cfg!(not(target_os = "linux")) || std::env::var_os("WAYLAND_DISPLAY").is_none(),
+    })
+}
+
+/// Tells a page what the shell has to say until the page goes.
+async fn watch(shell: &Shell, events: &Channel<Value>) -> Result<Value, ApiError> {
+    let mut told = shell.listen();
+    loop {
+        let said = match told.recv().await {
+            Ok(said) => said,
+            // What was missed can be asked for; links wait until they are taken.
+            Err(RecvError::Lagged(_)) => Told::Links,
+            Err(RecvError::Closed) => return Ok(Value::Null),
+        };
+        if events.send(json!(said)).is_err() {
+            return Ok(Value::Null);
+        }
+    }
+}
+
+fn theme(handle: &AppHandle, shell: &Shell, theme: &str) -> Result<Value, ApiError> {
+    let choice = match theme {
+        "system" => None,
+        "light" | "hc-light" => Some(Theme::Light),
+        "dark" | "hc-dark" => Some(Theme::Dark),
+        _ => return Err(invalid("there is no such theme")),
+    };
+    shell.prefs.set_view("theme", json!(theme));
+    handle.set_theme(choice);
+    for window in handle.webview_windows().values() {
+        let dark = window.theme().is_ok_and(|theme| theme == Theme::Dark);
+        let _ = window.set_background_color(Some(windows::ground(dark)));
+    }
+    Ok(Value::Null)
+}
+
+/// Opens what a person chose on the sheet that showed the host. Anything but the web and mail is refused, whatever
+/// program would take it.
+fn open_link(handle: &AppHandle, url: &str) -> Result<Value, ApiError> {
+    let url =
+        web_or_mail(url).ok_or_else(|| invalid("only https and mailto addresses are opened"))?;
+    handle
+        .opener()
+        .open_url(url, None::<&str>)
+        .map(|()| Value::Null)
+        .map_err(|error| internal(&error))
+}
+
+fn web_or_mail(text: &str) -> Option<String> {
+    if text.len() > URL_MAX_BYTES || text.chars().any(char::is_control) {
+        return None;
+    }
+    let url = Url::parse(text).ok()?;
+    let fits = match url.scheme() {
+        "https" => {
+            url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
+        }
+        "mailto" => true,
+        _ => false,
+    };
+    fits.then(|| url.to_string())
+}
+
+fn copy(handle: &AppHandle, text: String) -> Result<Value, ApiError> {
+    if text.len() > COPY_MAX_BYTES {
+        return Err(invalid("this is too much for the clipboard"));
+    }
+    handle
+        .clipboard()
+        .write_text(text)
+        .map(|()| Value::Null)
+        .map_err(|error| internal(&error))
+}
+
+/// Shows a run's folder, or a file in it, in the file manager. The path comes from the engine, never from the page.
+async fn reveal(handle: &AppHandle, shell: &Shell, of: &OfRun) -> Result<Value, ApiError> {
+    let request = bwana_api::runs::RunRef {
+        run: of.run.to_string(),
+    };
+    let run = shell.call::<bwana_api::command::RunShow>(request).await?;
+    let folder = std::path::PathBuf::from(&run.folder);
+    let path = match &of.file {
+        None => folder,
+        Some(file) if run.artifacts.iter().any(|artifact| artifact.file == *file) => {
+            folder.join(file)
+        }
+        Some(_) => return Err(invalid("the run has no such file")),
+    };
+    handle
+        .opener()
+        .reveal_item_in_dir(path)
+        .map(|()| Value::Null)
+        .map_err(|error| internal(&error))
+}
+
+fn autostart(handle: &AppHandle, params: &Value) -> Result<Value, ApiError> {
+    let launch = handle.autolaunch();
+    let done = match read::<Switch>(params.clone())?.on {
+        true => launch.enable(),
+        false => launch.disable(),
+    };
+    done.map_err(|error| internal(&error))?;
+    Ok(json!({"on": launch.is_enabled().unwrap_or(false)}))
+}
+
+/// Sets the one key that calls the quick window from anywhere; another program may have it already.
+pub(crate) fn shortcut(handle: &AppHandle, keys: Option<&str>) -> Result<Value, ApiError> {
+    let shortcuts = handle.global_shortcut();
+    let _ = shortcuts.unregister_all();
+    if let Some(keys) = keys {
+        shortcuts.register(keys).map_err(|error| {
+            ApiError::new(
+                ErrorCode::UsageInvalid,
+                format!("the keys {keys} cannot be used: {error}"),
+            )
+            .with_hint("Another program may have them; choose others.")
+        })?;
+    }
+    Ok(Value::Null)
+}
+
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
+    serde_json::from_value(params)
+        .map_err(|error| invalid(&format!("the parameters do not fit: {error}")))
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::new(ErrorCode::UsageInvalid, message)
+}
+
+fn internal(error: &impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::Internal, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_web_and_mail_are_opened() {
+        for good in [
+            "https://example.com/a?b=c#d",
+            "mailto:amina@shop.example",
+            "https://xn--bcher-kva.example/",
+        ] {
+            assert!(web_or_mail(good).is_some(), "{good}");
+        }
+        let long = format!("https://example.com/{}", "a".repeat(URL_MAX_BYTES));
+        for bad in [
+            "http://example.com/",
+            "https://user:secret@example.com/",
+            "https://user@example.com/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "smb://host/share",
+            "bwana://v1/new?text=a",
+            "vscode://x",
+            "https://",
+            "https:///",
+            "example.com",
+            "",
+            "https://example.com/\n--x",
+            long.as_str(),
+        ] {
+            assert!(web_or_mail(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// An engine for browser tests: answers the WebSocket of `bwana serve` inside the page. Test code only; the product talks to
+// the real one.
+import type { Page, WebSocketRoute } from '@playwright/test';
+
+export interface FakeEngine {
+  /** Every request in order. */
+  calls: { name: string; params: Record<string, unknown> }[];
+  /** Answers by command; a function gets the params. What is missing answers `unknown_command`. */
+  answers: Record<string, unknown>;
+  /** Sends a batch of changes to the page's watch. */
+  change(changes: { topic: string; id: string; op: 'upsert' | 'delete'; row?: unknown }[]): void;
+  /** Ends the connection as a dropped network does. */
+  drop(): Promise<void>;
+}
+
+const EMPTY_DAY = {
+  day: '2026-11-20',
+  runs: 6,
+  runs_done: 5,
+  waiting: 1,
+  usd: 0.42,
+  usd_known: 0.42,
+  limit_usd: 1,
+  bytes_in: 1_900_000,
+  bytes_out: 1_200_000,
+  offline: [],
+  time_zone: 'Africa/Nairobi',
+};
+
+export function settings(values: Record<string, unknown>) {
+  return { settings: Object.entries(values).map(([key, value]) => ({ key, value })) };
+}
+
+export async function fakeEngine(page: Page, answers: Record<string, unknown> = {}): Promise<FakeEngine> {
+  let socket: WebSocketRoute | undefined;
+  let watch = 0;
+  let at = 1;
+  const engine: FakeEngine = {
+    calls: [],
+    answers: {
+      'settings.show': settings({ language: 'en', region: 'KE', time_zone: 'Africa/Nairobi' }),
+      'usage.today': EMPTY_DAY,
+      'tasks.list': { tasks: [] },
+      'changes.tune': {},
+      'changes.ack': {},
+      ...answers,
+    },
+    change(changes) {
+      const [from, to] = [at, at + 1];
+      at = to;
+      const cursor = (pos: number) => ({ pos, change: pos });
+      const event = { event: 'batch', epoch: 'e1', from: cursor(from), to: cursor(to), changes };
+      socket?.send(JSON.stringify({ id: watch, event }));
+    },
+    async drop() {
+      await socket?.close();
+    },
+  };
+  await page.addInitScript(() => {
+    sessionStorage.setItem('bwana.token', 'test');
+    sessionStorage.setItem('bwana.caller', 'local_person');
+  });
+  await page.routeWebSocket('**/api/ws', (route) => {
+    socket = route;
+    route.onMessage((message) => {
+      const { id, name, params } = JSON.parse(String(message)) as {
+        id: number;
+        name?: string;
+        params: Record<string, unknown>;
+      };
+      if (name === undefined) return;
+      engine.calls.push({ name, params });
+      if (name === 'changes.watch') {
+        watch = id;
+        const place = { epoch: 'e1', pos: at, change: at };
+        route.send(JSON.stringify({ id, event: { event: 'open', watch: `w${id}`, ...place } }));
+        return;
+      }
+      const known = Object.hasOwn(engine.answers, name);
+      const answer = engine.answers[name];
+      const value = typeof answer === 'function' ? (answer as (p: unknown) => unknown)(params) : answer;
+      route.send(
+        JSON.stringify(
+          known
+            ? { id, value, at: { epoch: 'e1', pos: at, change: at } }
+            : { id, error: { code: 'unknown_command', message: `${name} is not answered here` } },
+        ),
+      );
+    });
+  });
+  return engine;
+}

@@ -1,0 +1,35 @@
+// What every browser test counts: errors of the page and breaches of its policy.
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page } from '@playwright/test';
+
+export interface Watched {
+  errors: string[];
+}
+
+/** Call before the page is opened. */
+export async function watchPage(page: Page): Promise<Watched> {
+  const watched: Watched = { errors: [] };
+  page.on('pageerror', (error) => watched.errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') watched.errors.push(message.text());
+  });
+  await page.exposeFunction('reportBreach', (breach: string) => watched.errors.push(breach));
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => {
+      const report = (window as unknown as { reportBreach: (text: string) => void }).reportBreach;
+      report(
+        `policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`,
+      );
+    });
+  });
+  return watched;
+}
+
+/** `over`: a menu is open; it lies in no landmark because it lies over all of them. */
+export async function expectAccessible(page: Page, over = false): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).disableRules(over ? ['region'] : []).analyze();
+  const told = violations.map(
+    (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' ')).join(' | ')}`,
+  );
+  expect(told).toEqual([]);
+}

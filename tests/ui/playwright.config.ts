@@ -1,0 +1,31 @@
+// Browser tests of the interface: Debian's Chromium, one worker, no retries, nothing waits for seconds.
+import { defineConfig } from '@playwright/test';
+
+const PORT = 4173;
+
+export default defineConfig({
+  testDir: '.',
+  outputDir: './results',
+  workers: 1,
+  retries: 0,
+  timeout: 60_000,
+  reporter: 'line',
+  use: {
+    baseURL: `http://127.0.0.1:${PORT}`,
+    locale: 'en-US',
+    timezoneId: 'Africa/Nairobi',
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: 'reduce',
+    launchOptions: {
+      executablePath: process.env['BWANA_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
+    },
+  },
+  webServer: {
+    command: `npm run build:gallery && npx vite preview --config ui/vite.config.ts --mode gallery --port ${PORT} --strictPort`,
+    cwd: '../..',
+    url: `http://127.0.0.1:${PORT}/theme.js`,
+    reuseExistingServer: false,
+    timeout: 180_000,
+  },
+});

@@ -1,0 +1,14 @@
+// The one place that knows which feature draws which address. A screen is a feature's `Screen.svelte`, loaded on demand; an
+// address without a line here says that there is nothing.
+import type { Component } from 'svelte';
+import type { Route } from '../lib/route';
+import type { Session } from '../state/session.svelte';
+
+export interface ScreenProps {
+  session: Session;
+  route: Route;
+}
+
+type Loader = () => Promise<{ default: Component<ScreenProps> }>;
+
+export const SCREENS: Partial<Record<Route['name'], Loader>> = {};

@@ -1,0 +1,55 @@
+// How this window is laid out: the sidebar's width and whether it is folded. Kept on this machine, not in the engine.
+const KEY = 'bwana.sidebar';
+export const SIDEBAR_PX = { least: 200, usual: 232, most: 320 } as const;
+/** Below this the rail stands instead of the sidebar. */
+const NARROW_REM = 68.75;
+
+class View {
+  width = $state<number>(SIDEBAR_PX.usual);
+  folded = $state(false);
+  #narrow = $state(false);
+
+  constructor() {
+    try {
+      const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as { width?: unknown; folded?: unknown };
+      if (typeof kept.width === 'number') this.width = clamp(kept.width);
+      this.folded = kept.folded === true;
+    } catch {
+      // A preference that cannot be read is no preference.
+    }
+    this.measure();
+  }
+
+  get rail(): boolean {
+    return this.folded || this.#narrow;
+  }
+
+  get narrow(): boolean {
+    return this.#narrow;
+  }
+
+  measure(): void {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+    this.#narrow = innerWidth < NARROW_REM * rem;
+  }
+
+  resize(px: number): void {
+    this.width = clamp(px);
+    this.#keep();
+  }
+
+  fold(): void {
+    this.folded = !this.folded;
+    this.#keep();
+  }
+
+  #keep(): void {
+    localStorage.setItem(KEY, JSON.stringify({ width: this.width, folded: this.folded }));
+  }
+}
+
+function clamp(px: number): number {
+  return Math.round(Math.min(SIDEBAR_PX.most, Math.max(SIDEBAR_PX.least, px)));
+}
+
+export const view = new View();

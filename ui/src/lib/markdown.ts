@@ -1,0 +1,170 @@
+// What agents write, as an allow-list of blocks and inlines. marked's lexer finds the structure; whatever is not on the list
+// (raw HTML, unknown tokens) is plain text. Nothing here makes HTML. Growing text re-reads only its last blocks.
+import { Lexer, type Token, type Tokens } from 'marked';
+
+export type Inline =
+  | { kind: 'text'; text: string }
+  | { kind: 'strong' | 'em' | 'del'; inside: Inline[] }
+  | { kind: 'code'; text: string }
+  | { kind: 'link'; href: string; inside: Inline[] }
+  | { kind: 'image'; href: string; alt: string }
+  | { kind: 'break' };
+
+export type Block =
+  | { kind: 'paragraph'; raw: string; inside: Inline[] }
+  | { kind: 'heading'; raw: string; level: number; inside: Inline[] }
+  | { kind: 'code'; raw: string; language: string; text: string }
+  | { kind: 'list'; raw: string; ordered: boolean; start: number; items: ListItem[] }
+  | { kind: 'quote'; raw: string; blocks: Block[] }
+  | { kind: 'table'; raw: string; head: Cell[]; rows: Cell[][] }
+  | { kind: 'rule'; raw: string }
+  | { kind: 'text'; raw: string; text: string };
+
+export interface ListItem {
+  /** Present on tasks. */
+  done?: boolean;
+  blocks: Block[];
+}
+
+export interface Cell {
+  align: 'start' | 'center' | 'end';
+  inside: Inline[];
+}
+
+/** Longer messages are cut here and opened in a viewer. */
+export const MESSAGE_LIMIT_CHARS = 256 * 1024;
+const DEEPEST = 12;
+/** The last blocks of a growing text may still change their kind. */
+const OPEN_BLOCKS = 2;
+
+/** Reads text that grows: everything before its last blocks is kept from the reading before. */
+export class GrowingText {
+  #stable = '';
+  #blocks: Block[] = [];
+
+  read(text: string): Block[] {
+    const cut = text.length > MESSAGE_LIMIT_CHARS ? text.slice(0, MESSAGE_LIMIT_CHARS) : text;
+    if (!cut.startsWith(this.#stable)) {
+      this.#stable = '';
+      this.#blocks = [];
+    }
+    const tokens = Lexer.lex(cut.slice(this.#stable.length));
+    const closed = Math.max(0, tokens.length - OPEN_BLOCKS);
+    this.#blocks = [...this.#blocks, ...blocksOf(tokens.slice(0, closed), 0)];
+    this.#stable += tokens
+      .slice(0, closed)
+      .map((token) => token.raw)
+      .join('');
+    return [...this.#blocks, ...blocksOf(tokens.slice(closed), 0)];
+  }
+}
+
+export function readMarkdown(text: string): Block[] {
+  return new GrowingText().read(text);
+}
+
+function blocksOf(tokens: readonly Token[], depth: number): Block[] {
+  return tokens.flatMap((token) => blockOf(token, depth));
+}
+
+function blockOf(token: Token, depth: number): Block[] {
+  const { raw } = token;
+  if (depth > DEEPEST) return [{ kind: 'text', raw, text: raw }];
+  switch (token.type) {
+    case 'space':
+      return [];
+    case 'paragraph':
+      return [{ kind: 'paragraph', raw, inside: inlinesOf((token as Tokens.Paragraph).tokens, depth) }];
+    case 'heading': {
+      const heading = token as Tokens.Heading;
+      return [{ kind: 'heading', raw, level: heading.depth, inside: inlinesOf(heading.tokens, depth) }];
+    }
+    case 'code': {
+      const code = token as Tokens.Code;
+      return [{ kind: 'code', raw, language: (code.lang ?? '').split(/\s/)[0] ?? '', text: code.text }];
+    }
+    case 'list': {
+      const list = token as Tokens.List;
+      const items = list.items.map((item): ListItem => {
+        const inside = item.tokens.filter((one) => one.type !== 'checkbox');
+        const blocks = blocksOf(inside, depth + 1);
+        return item.task ? { done: item.checked === true, blocks } : { blocks };
+      });
+      return [{ kind: 'list', raw, ordered: list.ordered, start: Number(list.start) || 1, items }];
+    }
+    case 'blockquote':
+      return [{ kind: 'quote', raw, blocks: blocksOf((token as Tokens.Blockquote).tokens, depth + 1) }];
+    case 'table': {
+      const table = token as Tokens.Table;
+      const cell = (one: Tokens.TableCell): Cell => ({
+        align: one.align === 'right' ? 'end' : one.align === 'center' ? 'center' : 'start',
+        inside: inlinesOf(one.tokens, depth),
+      });
+      return [
+        { kind: 'table', raw, head: table.header.map(cell), rows: table.rows.map((row) => row.map(cell)) },
+      ];
+    }
+    case 'hr':
+      return [{ kind: 'rule', raw }];
+    case 'text': {
+      const text = token as Tokens.Text;
+      const inside = text.tokens
+        ? inlinesOf(text.tokens, depth)
+        : [{ kind: 'text' as const, text: decode(text.text) }];
+      return [{ kind: 'paragraph', raw, inside }];
+    }
+    default:
+      // HTML, definitions and whatever a later lexer invents: shown as they were written.
+      return [{ kind: 'text', raw, text: raw.trimEnd() }];
+  }
+}
+
+function inlinesOf(tokens: readonly Token[] | undefined, depth: number): Inline[] {
+  return (tokens ?? []).map((token): Inline => {
+    if (depth > DEEPEST) return { kind: 'text', text: token.raw };
+    switch (token.type) {
+      case 'text':
+        return { kind: 'text', text: decode((token as Tokens.Text).text) };
+      case 'escape':
+        return { kind: 'text', text: (token as Tokens.Escape).text };
+      case 'strong':
+      case 'em':
+      case 'del':
+        return { kind: token.type, inside: inlinesOf((token as Tokens.Strong).tokens, depth + 1) };
+      case 'codespan':
+        return { kind: 'code', text: (token as Tokens.Codespan).text };
+      case 'br':
+        return { kind: 'break' };
+      case 'link': {
+        const link = token as Tokens.Link;
+        return { kind: 'link', href: link.href, inside: inlinesOf(link.tokens, depth + 1) };
+      }
+      case 'image': {
+        const image = token as Tokens.Image;
+        return { kind: 'image', href: image.href, alt: decode(image.text) };
+      }
+      default:
+        return { kind: 'text', text: token.raw };
+    }
+  });
+}
+
+const NAMED: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  nbsp: '\u00a0',
+};
+
+/** The entities people write; the result is text, so decoding opens nothing. */
+function decode(text: string): string {
+  return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z]{2,4}));/gi, (whole, decimal, hex, name) => {
+    if (name !== undefined) return NAMED[String(name).toLowerCase()] ?? whole;
+    const code = decimal !== undefined ? Number(decimal) : parseInt(String(hex), 16);
+    return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff)
+      ? String.fromCodePoint(code)
+      : whole;
+  });
+}

@@ -1,0 +1,99 @@
+// What the whole window shares: the platform, the feed, the settings, today's figures and how many tasks wait. Made once at
+// start, read through `session()`.
+import type { SettingShown, Today } from '../bindings/types';
+import type { LinkState, Platform } from '../platform/platform';
+import type { FormatSettings, Rate } from '../lib/format';
+import { useLanguage } from '../i18n/i18n.svelte';
+import { ShortcutRegistry } from '../lib/shortcuts';
+import { Collection } from './collection.svelte';
+import { Feed } from './feed';
+
+interface TaskId {
+  id: string;
+  status: string;
+}
+
+export class Session {
+  readonly platform: Platform;
+  readonly feed: Feed;
+  readonly shortcuts: ShortcutRegistry;
+  readonly settings: Collection<SettingShown, { settings: SettingShown[] }>;
+  readonly today: Collection<Today, Today>;
+  readonly tasks: Collection<TaskId, { tasks: TaskId[] }>;
+  link = $state<LinkState>('connecting');
+
+  constructor(platform: Platform) {
+    this.platform = platform;
+    this.feed = new Feed(platform);
+    this.shortcuts = new ShortcutRegistry({
+      mac: /Mac/.test(navigator.platform),
+      inBrowser: platform.kind === 'web',
+    });
+    const { feed } = this;
+    this.settings = new Collection({
+      feed,
+      topic: 'settings',
+      query: () => platform.rpc<{ settings: SettingShown[] }>('settings.show'),
+      rowsOf: (shown) => shown.settings.map((row) => [row.key, row] as const),
+    });
+    this.today = new Collection({
+      feed,
+      topic: 'usage',
+      query: () => platform.rpc<Today>('usage.today'),
+      rowsOf: (shown) => [['today', shown] as const],
+    });
+    this.tasks = new Collection({
+      feed,
+      topic: 'tasks',
+      query: () => platform.rpc<{ tasks: TaskId[] }>('tasks.list'),
+      rowsOf: (shown) => shown.tasks.map((row) => [row.id, row] as const),
+      belongs: (row) => row.status === 'open',
+    });
+    platform.onLink((state) => (this.link = state));
+  }
+
+  get waiting(): number {
+    return this.tasks.size;
+  }
+
+  setting(key: string): unknown {
+    return this.settings.get(key)?.value;
+  }
+
+  /** The person's language and region as the settings have them; sensible ones until they are there. */
+  get formatSettings(): FormatSettings {
+    const text = (key: string) => {
+      const value = this.setting(key);
+      return typeof value === 'string' && value !== '' ? value : undefined;
+    };
+    const rates = this.setting('rates');
+    const [region, currency] = [text('region'), text('currency')];
+    return {
+      language: text('language') ?? 'en',
+      timeZone: text('time_zone') ?? this.today.get('today')?.time_zone ?? 'UTC',
+      ...(region ? { region } : {}),
+      ...(currency ? { currency } : {}),
+      arabicDigits: this.setting('arabic_digits') === true,
+      ...(rates && typeof rates === 'object' ? { rates: rates as Record<string, Rate> } : {}),
+    };
+  }
+
+  async open(): Promise<void> {
+    document.addEventListener('visibilitychange', () => this.feed.setVisible(!document.hidden));
+    await Promise.all([this.settings.open(), this.today.open(), this.tasks.open()]);
+    await useLanguage(this.formatSettings);
+  }
+}
+
+let only: Session | undefined;
+
+export function startSession(platform: Platform): Session {
+  only = new Session(platform);
+  return only;
+}
+
+/** @throws before the window has started */
+export function session(): Session {
+  if (!only) throw new Error('the session has not started');
+  return only;
+}
