@@ -79,7 +79,7 @@ impl Answer {
     pub(crate) async fn read(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
         let read = async {
-            let mut piece = [0; 16 * 1024];
+            let mut piece = vec![0; 16 * 1024];
             loop {
                 match stream.read(&mut piece).await {
                     Ok(0) | Err(_) => return,
