@@ -44,7 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bwana-engine",
         ],
     ),
-    ("bwana-cli", &["bwana-types", "bwana-api"]),
+    ("bwana-server", &["bwana-types", "bwana-api"]),
+    ("bwana-cli", &["bwana-types", "bwana-api", "bwana-server"]),
     ("bwana-model-worker", &["bwana-types", "bwana-llm"]),
     ("bwana-desktop", &["bwana-types", "bwana-api"]),
     // Test equipment and tools; nothing of them ships.
@@ -316,6 +317,20 @@ fn an_everyday_build_is_everything_but_the_shell() {
     let mut all: BTreeSet<_> = metadata.workspace_members.iter().map(name).collect();
     assert!(all.remove("bwana-desktop"));
     assert_eq!(everyday, all);
+}
+
+/// A browser may become a person only where tests stand in for one.
+#[test]
+fn no_shipped_code_serves_a_browser_as_a_person() {
+    let mut named = Vec::new();
+    for_each_rust_file(&xtask::root().join("src-tauri"), &mut |path, text| {
+        let ships = path.components().any(|part| part.as_os_str() == "src");
+        if ships && xtask::tidy::code_of(text).contains("LocalPerson") {
+            named.push(path.display().to_string());
+        }
+    });
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(named[0].ends_with("bwana-api/src/caller.rs"), "{named:?}");
 }
 
 #[test]
