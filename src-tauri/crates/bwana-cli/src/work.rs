@@ -81,9 +81,7 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
             id,
             text: words,
             when,
-        } => {
-            say(host, out, id, text(words)?, *when).await
-        }
+        } => say(host, out, id, text(words)?, *when).await,
         Runs::Fork { id, at, edit } => {
             let request = ForkRequest {
                 run: id.clone(),
