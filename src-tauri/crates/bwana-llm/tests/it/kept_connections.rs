@@ -13,6 +13,8 @@ use crate::show::{self, hello};
 use crate::wire_table::{DONE, finish, text, usage};
 
 const CALLS: usize = 6;
+/// A call that comes before its predecessor's connection is back makes one, which is then there for the others.
+const KEPT_MAX: usize = 2;
 const HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -80,7 +82,7 @@ fn provider(server: &Keeper, idle_pool: bool) -> HttpProvider {
     })
 }
 
-async fn check(rest: &str, idle_pool: bool, connections: usize) {
+async fn check(rest: &str, idle_pool: bool, is_kept: bool) {
     let server = Keeper::start(answer(rest)).await;
     let provider = provider(&server, idle_pool);
     for _ in 0..CALLS {
@@ -88,24 +90,29 @@ async fn check(rest: &str, idle_pool: bool, connections: usize) {
         assert_eq!(&*text_of(&outcome.parts), "ready");
     }
     let made = server.connections.load(Ordering::SeqCst);
-    assert_eq!(made, connections, "{rest:.40?}, idle_pool: {idle_pool}");
+    let fits = if is_kept {
+        made <= KEPT_MAX
+    } else {
+        made == CALLS
+    };
+    assert!(fits, "{made} for {rest:.40?}, idle_pool: {idle_pool}");
 }
 
 #[tokio::test]
 async fn a_reply_left_at_its_last_event_leaves_its_connection_to_the_next_call() {
-    check("0\r\n\r\n", true, 1).await;
+    check("0\r\n\r\n", true, true).await;
     let blank = chunk("\n: bye\n\n");
-    check(&format!("{blank}0\r\n\r\n"), true, 1).await;
+    check(&format!("{blank}0\r\n\r\n"), true, true).await;
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_end_costs_its_connection_and_not_the_answer() {
-    check("", true, CALLS).await;
+    check("", true, false).await;
     let flood = chunk(&"x".repeat(1024)).repeat(64);
-    check(&format!("{flood}0\r\n\r\n"), true, CALLS).await;
+    check(&format!("{flood}0\r\n\r\n"), true, false).await;
 }
 
 #[tokio::test]
 async fn servers_that_close_theirs_get_a_connection_for_each_call() {
-    check("0\r\n\r\n", false, CALLS).await;
+    check("0\r\n\r\n", false, false).await;
 }
