@@ -208,15 +208,6 @@ export type Assessment = {
   message: string;
 };
 
-/** Where a query's answer stands in the feed. */
-export interface At {
-  /** The last row of the other changes seen. */
-  change: number;
-  epoch: string;
-  /** The last `journal.pos` seen. */
-  pos: number;
-}
-
 export interface AtWork {
   /** `thinking`, or `using` a tool. */
   doing: string;
@@ -436,8 +427,12 @@ export type CommandEvent = {
   event: 'missed';
   run: RunId;
 } | {
-  at: At;
+  /** The last row of the other changes seen. */
+  change: number;
+  epoch: string;
   event: 'open';
+  /** The last `journal.pos` seen. */
+  pos: number;
   watch: number;
 } | {
   changes: Changed[];
@@ -455,8 +450,12 @@ export type CommandEvent = {
   run: RunId;
   text: string;
 } | {
-  at: At;
+  /** The last row of the other changes seen. */
+  change: number;
+  epoch: string;
   event: 'reset';
+  /** The last `journal.pos` seen. */
+  pos: number;
 } | {
   bytes_per_s?: number | null;
   /** Bytes. */

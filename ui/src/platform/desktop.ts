@@ -1,22 +1,20 @@
 // The desktop window: one Tauri command, and a channel for commands that tell what happens. The only file with Tauri in it.
 import { Channel, invoke } from '@tauri-apps/api/core';
-import type { WireError } from '../bindings/types';
 import { RequestError, allowedLink, type Answer, type Cancel, type Platform } from './platform';
-
-interface StreamFrame {
-  event?: unknown;
-  end?: true;
-  error?: WireError;
-}
 
 export function inDesktop(): boolean {
   return '__TAURI_INTERNALS__' in window;
 }
 
 export function desktopPlatform(): Platform {
+  let last = 0;
+  /** The page numbers its calls, so that it can withdraw one. */
+  const call = <T>(name: string, params: object, events: Channel<unknown>, number: number) =>
+    invoke<Answer<T>>('rpc', { name, params, call: number, events });
+
   async function rpc<T>(name: string, params: object = {}): Promise<Answer<T>> {
     try {
-      return await invoke<Answer<T>>('rpc', { name, params });
+      return await call<T>(name, params, new Channel(), ++last);
     } catch (error) {
       throw RequestError.from(error);
     }
@@ -34,20 +32,20 @@ export function desktopPlatform(): Platform {
       over = true;
       onEnd(error);
     };
-    const events = new Channel<StreamFrame | { event: string }>();
-    events.onmessage = (frame) => {
-      // The command's own events carry their name in `event`; they arrive bare or wrapped.
-      if (!over) onEvent(typeof frame.event === 'string' ? frame : frame.event);
+    const number = ++last;
+    const events = new Channel<unknown>();
+    events.onmessage = (event) => {
+      if (!over) onEvent(event);
     };
-    invoke('rpc', { name, params, events }).then(
+    call(name, params, events, number).then(
       () => end(),
       (error: unknown) => end(RequestError.from(error)),
     );
     return () => {
       if (over) return;
       over = true;
-      // The host drops the call when it is told; a host that is gone has dropped it already.
-      invoke('rpc_cancel', { channel: events.id }).catch(() => undefined);
+      // A host that is gone has dropped the call already.
+      rpc('shell.cancel', { call: number }).catch(() => undefined);
     };
   }
 
@@ -65,18 +63,13 @@ export function desktopPlatform(): Platform {
       const link = allowedLink(url);
       if (!link)
         throw new RequestError({ code: 'bad_link', message: 'only https and mailto addresses are opened' });
-      try {
-        await invoke('open_link', { url: link.href });
-      } catch (error) {
-        throw RequestError.from(error);
-      }
+      await rpc('shell.open_link', { url: link.href });
+    },
+    drawn() {
+      rpc('shell.ready').catch(() => undefined);
     },
     async copy(text) {
-      try {
-        await invoke('copy_text', { text });
-      } catch (error) {
-        throw RequestError.from(error);
-      }
+      await rpc('shell.copy', { text });
     },
   };
 }

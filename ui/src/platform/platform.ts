@@ -1,6 +1,6 @@
 // What the interface needs from whatever holds it: requests, streams, and the few things only a host can do. Two hosts
 // implement it (desktop.ts, web.ts); nobody else knows which one is there.
-import type { Caller, Place, WireError } from '../bindings/types';
+import type { Caller, Place, WireError } from '../bindings/wire';
 
 export interface Answer<T> {
   value: T;
@@ -41,6 +41,8 @@ export interface Platform {
   /** Opens an https or mailto address outside, after the person saw its host. */
   openLink(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+  /** The window has drawn itself; the desktop's watchdog waits for this. */
+  drawn(): void;
 }
 
 /** A request that failed, with the engine's code; the words are the interface's. */

@@ -1,6 +1,6 @@
 // The page `bwana serve` hands out: one WebSocket for requests and streams, dialled again when it drops. The one-time code
 // of the address is exchanged for a token that lives in this tab.
-import type { Caller, WireError } from '../bindings/types';
+import type { Caller, WireError } from '../bindings/wire';
 import {
   RequestError,
   allowedLink,
@@ -166,5 +166,6 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
       return Promise.resolve();
     },
     copy: (text) => navigator.clipboard.writeText(text),
+    drawn: () => undefined,
   };
 }

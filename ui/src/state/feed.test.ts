@@ -2,7 +2,7 @@
 // of the client end equal to the engine's.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Change, FeedEvent, Place } from '../bindings/types';
+import type { Change, FeedEvent, Place } from '../bindings/wire';
 import { RequestError, type Answer, type Platform } from '../platform/platform';
 import { Feed, type Later } from './feed';
 import { judge } from './place';
@@ -93,12 +93,13 @@ class Engine {
         const goesOn = asked.epoch === this.epoch && asked.pos <= this.log.length;
         this.sent = goesOn ? asked.pos : this.log.length;
         const at = { epoch: this.epoch, pos: this.sent, change: this.sent };
-        onEvent({ event: 'open', watch: `w${this.watches}`, ...at });
+        onEvent({ event: 'open', watch: this.watches, ...at });
         return () => undefined;
       },
       onLink: () => () => undefined,
       openLink: () => Promise.resolve(),
       copy: () => Promise.resolve(),
+      drawn: () => undefined,
     };
   }
 }

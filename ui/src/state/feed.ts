@@ -1,6 +1,6 @@
 // The client of the change feed: one watch per window, whatever the screens need in it. It keeps the place, judges batches,
 // acknowledges them, and tells subscribers to query again when something was missed. Plain TypeScript; nothing reactive.
-import type { Change, FeedEvent, Place, StreamText } from '../bindings/types';
+import type { Change, FeedEvent, Place, StreamText } from '../bindings/wire';
 import type { Cancel, Platform, RequestError } from '../platform/platform';
 import { judge } from './place';
 
@@ -33,7 +33,7 @@ export class Feed {
   readonly #later: Later;
   readonly #subscribers = new Set<Subscriber>();
   #place: Place = { epoch: '', pos: 0, change: 0 };
-  #watch: string | undefined;
+  #watch: number | undefined;
   #cancel: Cancel = () => undefined;
   #retry: Cancel = () => undefined;
   #wait = FIRST_WAIT_MS;

@@ -1,5 +1,5 @@
 // The arithmetic of the change feed: which batches to apply, to drop, or to answer with a new query. Pure.
-import type { Cursor, Place } from '../bindings/types';
+import type { Cursor, Place } from '../bindings/wire';
 
 export type Verdict = 'apply' | 'drop' | 'requery';
 

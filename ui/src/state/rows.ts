@@ -1,6 +1,6 @@
 // The rows of one topic, kept equal to the engine's: a query, then changes on top. Changes that arrive while a query is under
 // way are held and laid over its answer. Plain TypeScript; collection.svelte.ts makes it reactive.
-import type { Change, Place } from '../bindings/types';
+import type { Change, Place } from '../bindings/wire';
 import type { Answer } from '../platform/platform';
 import { RequestError } from '../platform/platform';
 import type { Feed, Subscriber } from './feed';

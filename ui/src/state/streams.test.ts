@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StreamText } from '../bindings/types';
+import type { StreamText } from '../bindings/wire';
 import { Streams } from './streams';
 
 const encoder = new TextEncoder();
@@ -12,7 +12,7 @@ const settle = async () => {
 function parts(pieces: readonly string[], attempt: number): StreamText[] {
   let offset = 0;
   return pieces.map((text) => {
-    const event = { run: 'r', call: 'c', attempt, path: '1', agent: 'a', offset, text };
+    const event = { run: 'r', call: 7, attempt, path: '1', agent: 'a', offset, text };
     offset += bytes(text);
     return event;
   });
@@ -35,7 +35,7 @@ describe('the text of a call in flight', () => {
             .map((event) => event.text)
             .join('');
         const streams = new Streams(
-          () => Promise.resolve({ attempt: 1, text: whole(), offset: bytes(whole()) }),
+          () => Promise.resolve({ call: 7, attempt: 1, text: whole(), offset: bytes(whole()) }),
           () => undefined,
         );
         const arriving: number[] = [];
@@ -78,17 +78,17 @@ describe('the text of a call in flight', () => {
   });
 
   it('is gone when its entry is there, and does not come back', () => {
-    const changed: string[] = [];
+    const changed: number[] = [];
     const streams = new Streams(
       () => Promise.reject(new Error('not asked')),
       (call) => changed.push(call),
     );
     const [first, second] = parts(['one ', 'two '], 1);
     streams.receive(first!);
-    streams.finish('c');
+    streams.finish(7);
     streams.receive(second!);
     expect(streams.previews()).toEqual([]);
-    expect(changed).toEqual(['c', 'c']);
+    expect(changed).toEqual([7, 7]);
   });
 
   it('takes over what a window of events brought, unless it knows more', () => {
@@ -97,9 +97,9 @@ describe('the text of a call in flight', () => {
       () => undefined,
     );
     const from = { attempt: 1, path: '1', agent: 'a' };
-    streams.begin('c', { ...from, text: 'one ', offset: 4 });
+    streams.begin(7, { ...from, text: 'one ', offset: 4 });
     streams.receive(parts(['one ', 'two '], 1)[1]!);
-    streams.begin('c', { ...from, text: 'one', offset: 3 });
+    streams.begin(7, { ...from, text: 'one', offset: 3 });
     expect(streams.previews()[0]?.text).toBe('one two ');
   });
 });

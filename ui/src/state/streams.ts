@@ -1,9 +1,9 @@
 // The text of model calls in flight. Offsets count UTF-8 bytes; a gap is filled by asking for the whole text. The entry that
 // finishes a call replaces the preview. Plain TypeScript.
-import type { CallPartial, StreamText } from '../bindings/types';
+import type { CallPartial, StreamText } from '../bindings/wire';
 
 export interface Preview {
-  call: string;
+  call: number;
   attempt: number;
   path: string;
   agent: string;
@@ -19,13 +19,13 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export class Streams {
-  readonly #calls = new Map<string, State>();
+  readonly #calls = new Map<number, State>();
   /** Calls that have ended: late text does not bring their preview back. */
-  readonly #finished = new Set<string>();
-  readonly #ask: (call: string) => Promise<CallPartial>;
-  readonly #changed: (call: string) => void;
+  readonly #finished = new Set<number>();
+  readonly #ask: (call: number) => Promise<CallPartial>;
+  readonly #changed: (call: number) => void;
 
-  constructor(ask: (call: string) => Promise<CallPartial>, changed: (call: string) => void) {
+  constructor(ask: (call: number) => Promise<CallPartial>, changed: (call: number) => void) {
     this.#ask = ask;
     this.#changed = changed;
   }
@@ -35,7 +35,7 @@ export class Streams {
   }
 
   /** What a window of events brought along. */
-  begin(call: string, from: Omit<Preview, 'call'> & { offset: number }): void {
+  begin(call: number, from: Omit<Preview, 'call'> & { offset: number }): void {
     if (this.#finished.has(call)) return;
     const known = this.#calls.get(call);
     if (
@@ -70,7 +70,7 @@ export class Streams {
   }
 
   /** The journal has the call's entry: the preview goes. */
-  finish(call: string): void {
+  finish(call: number): void {
     this.#finished.add(call);
     if (this.#calls.delete(call)) this.#changed(call);
   }

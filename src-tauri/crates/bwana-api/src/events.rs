@@ -51,7 +51,11 @@ pub enum Event {
     /// Pieces of text were missed; entries never are.
     Missed { run: RunId },
     /// A feed is open: its number, and where it begins.
-    Open { watch: u64, at: At },
+    Open {
+        watch: u64,
+        #[serde(flatten)]
+        at: At,
+    },
     /// What changed between two places of the feed.
     Batch {
         epoch: String,
@@ -70,7 +74,10 @@ pub enum Event {
         text: String,
     },
     /// The feed goes on from here; what was read before must be read again.
-    Reset { at: At },
+    Reset {
+        #[serde(flatten)]
+        at: At,
+    },
     /// How far something is; `total` is `None` while nobody knows.
     Progress {
         /// Id of a model, or the file it comes from.
