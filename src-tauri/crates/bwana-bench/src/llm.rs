@@ -234,18 +234,20 @@ fn codec_ms(dialect: &dyn Dialect, body: &str) -> anyhow::Result<f64> {
     Ok(least)
 }
 
-/// The same words in every dialect: what comes before, each piece, what comes after.
+/// A long answer: what comes before, each piece with what is around it, what comes after.
+fn made(before: &str, around: [&str; 2], after: &str) -> String {
+    let mut body = String::from(before);
+    for n in 0..LONG_DELTAS {
+        body.push_str(around[0]);
+        body.push_str(&n.to_string());
+        body.push_str(around[1]);
+    }
+    body.push_str(after);
+    body
+}
+
+/// The same words in every dialect.
 fn long_answers() -> Vec<(&'static str, Box<dyn Dialect>, String)> {
-    let made = |before: &str, around: [&str; 2], after: &str| {
-        let mut body = String::from(before);
-        for n in 0..LONG_DELTAS {
-            body.push_str(around[0]);
-            body.push_str(&n.to_string());
-            body.push_str(around[1]);
-        }
-        body.push_str(after);
-        body
-    };
     vec![
         (
             "openai_chat",
