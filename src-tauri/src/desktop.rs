@@ -184,6 +184,7 @@ fn draw_plainly() {}
 fn open(args: &Args, safe: bool) -> Result<App, ApiError> {
     let home = start::home(args)?;
     let redactor = Redactor::new();
+    bwana_api::report_crashes(&redactor, Some(&home));
     let host = HostOptions {
         secrets: Secrets::new(&home, None, redactor),
         home,

@@ -52,8 +52,8 @@ struct Shown {
 /// # Errors
 /// If the window system gives no tray at all.
 pub(crate) fn make(handle: &AppHandle) -> tauri::Result<()> {
-    let shown = look(handle, &Words::of("en"));
     let words = Words::of(&language(handle));
+    let shown = tauri::async_runtime::block_on(look(handle, &words));
     let tray = TrayIconBuilder::with_id("tray")
         .icon(icon(&shown))
         .icon_as_template(cfg!(target_os = "macos"))
@@ -79,7 +79,7 @@ async fn keep_true(handle: AppHandle, tray: TrayIcon) {
             .has_tray
             .store(has_host().await, Ordering::Release);
         let words = Words::of(&language(&handle));
-        let shown = look(&handle, &words);
+        let shown = look(&handle, &words).await;
         if shown != written {
             if shown.waiting > 0 && written.waiting == 0 || icon_differs(&shown, &written) {
                 let _ = tray.set_icon(Some(icon(&shown)));
@@ -123,14 +123,15 @@ async fn has_host() -> bool {
 }
 
 /// How things stand. A database that cannot be read just now changes nothing that is shown.
-fn look(handle: &AppHandle, words: &Words) -> Shown {
+async fn look(handle: &AppHandle, words: &Words) -> Shown {
     let shell = shell(handle);
-    let runs = tauri::async_runtime::block_on(shell.call::<RunList>(runs::ListRequest {
-        limit: RUNS_LOOKED_AT,
-        ..runs::ListRequest::default()
-    }));
-    let tasks =
-        tauri::async_runtime::block_on(shell.call::<TasksList>(tasks::ListRequest::default()));
+    let runs = shell
+        .call::<RunList>(runs::ListRequest {
+            limit: RUNS_LOOKED_AT,
+            ..runs::ListRequest::default()
+        })
+        .await;
+    let tasks = shell.call::<TasksList>(tasks::ListRequest::default()).await;
     let live: Vec<RunLine> = runs
         .map(|list| list.runs)
         .unwrap_or_default()

@@ -89,7 +89,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "llm_call",
-        what: "streamed model call of 28 events, beyond the socket",
+        what: "streamed model call of 28 events on a kept connection, beyond the socket",
         hold: "80 us CPU",
         bare_client: "-",
         best_peer: "107 us",

@@ -9,6 +9,7 @@ pub mod say;
 pub mod start;
 pub mod test;
 pub mod tidy;
+pub mod ui;
 pub mod wheel;
 
 use std::path::PathBuf;

@@ -53,7 +53,8 @@ const PIP: Need = Need {
     present: || python().is_some(),
 };
 
-/// A real keyring for the tests that keep secrets in one. Other systems have theirs.
+/// A real keyring for the tests that keep secrets in one, and a browser for those of the interface. Other systems have
+/// theirs.
 const TEST: &[Need] = &[
     Need {
         what: "a D-Bus session",
@@ -64,6 +65,11 @@ const TEST: &[Need] = &[
         what: "GNOME Keyring",
         debian: "gnome-keyring",
         present: || runs("gnome-keyring-daemon", &["--version"]) || !cfg!(target_os = "linux"),
+    },
+    Need {
+        what: "Chromium",
+        debian: "chromium",
+        present: || runs("chromium", &["--version"]) || !cfg!(target_os = "linux"),
     },
 ];
 
@@ -113,7 +119,9 @@ pub fn ensure_for_tests(fetching: Fetching) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Ready);
     }
     match by_hand(&missing) {
-        Some(_) => say::line("  going on without: the tests of the real keyring are skipped"),
+        Some(_) => {
+            say::line("  going on without: the tests that need them say that they are skipped")
+        }
         None => install(&missing)?,
     }
     Ok(Outcome::Ready)

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::need::{self, Fetching, Outcome};
 use crate::wheel::{DAS_SERVER, LLAMA_SERVER, NEXTEST, STARTER_MODEL, Wheel};
-use crate::{cargo, say};
+use crate::{cargo, say, ui};
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,9 @@ pub const TEST_DAS_SERVER: &str = "BWANA_TEST_DAS_SERVER";
 pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     let mut phases = Phases::default();
     let has_nextest = need::runs("cargo-nextest", &["nextest", "--version"]);
-    let outcome = phases.time("system packages", || need::ensure_for_tests(Fetching::ByPip))?;
+    let outcome = phases.time("system packages", || {
+        need::ensure_for_tests(Fetching::ByPip)
+    })?;
     if outcome == Outcome::Missing {
         return Ok(ExitCode::from(2));
     }
@@ -61,6 +63,9 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
         &["clippy", "--workspace", "--all-targets"],
         &lints,
     )?;
+    for name in ui::hold(|name, work| phases.time(name, work))? {
+        phases.failed.push(name);
+    }
     let fetched = phases.time("waiting for downloads", || fetching.join());
     let fetched = fetched.map_err(|_| anyhow::anyhow!("the fetching thread panicked"))?;
     fetched.say_what_is_skipped();

@@ -2,6 +2,7 @@
 
 import type {
   AckRequest,
+  AgentPanel,
   AgentPanels,
   AgentShown,
   AnswerRequest,
@@ -24,6 +25,7 @@ import type {
   Document,
   Draft,
   DraftPlace,
+  EditRequest,
   EmbedRequest,
   EmbedShown,
   EntryRequest,
@@ -422,6 +424,22 @@ export interface Commands {
     streams: false;
     reads: true;
     permission: 'read';
+  };
+  /** Changes an agent. */
+  'agents.edit': {
+    request: EditRequest;
+    response: AgentPanel;
+    streams: false;
+    reads: false;
+    permission: 'configure';
+  };
+  /** Brings an agent back as it comes with the program. */
+  'agents.reset': {
+    request: ById;
+    response: AgentPanel;
+    streams: false;
+    reads: false;
+    permission: 'configure';
   };
   /** Gives an agent as a file. */
   'agents.export': {

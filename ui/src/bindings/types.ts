@@ -588,6 +588,17 @@ export interface EditFile {
   text?: string | null;
 }
 
+/** What is absent stays as it is. */
+export interface EditRequest {
+  id?: string;
+  instructions?: string | null;
+  /** Empty: the long instructions for every model. */
+  instructions_small?: string | null;
+  /** `default` or `PROVIDER/MODEL`, in order of preference; empty: `default`. */
+  models?: string[] | null;
+  tools?: string[] | null;
+}
+
 /** A person changed what an earlier entry says, in a fork. The old entry stays. */
 export interface Edited {
   edit: Edit;

@@ -46,6 +46,17 @@ export interface MessageArguments {
   'agents.week': undefined;
   'agents.work': undefined;
   'agents.working': undefined;
+  'arrived.bad': undefined;
+  'arrived.take': undefined;
+  'arrived.text': undefined;
+  'arrived.title': undefined;
+  'arrived.why.encoding': undefined;
+  'arrived.why.key': undefined;
+  'arrived.why.not_ours': undefined;
+  'arrived.why.too_long': undefined;
+  'arrived.why.value': undefined;
+  'arrived.why.verb': undefined;
+  'arrived.why.version': undefined;
   'chart.bars': undefined;
   'chart.table': undefined;
   'connections.add': undefined;
@@ -145,6 +156,11 @@ export interface MessageArguments {
   'notify.show': undefined;
   'notify.uncertain': { tool: string | number };
   'path.steps': undefined;
+  'quit.after_step': undefined;
+  'quit.pause': undefined;
+  'quit.stop': undefined;
+  'quit.text': undefined;
+  'quit.title': { n: number };
   'screen.broken': undefined;
   'screen.not_loaded': undefined;
   'screen.unknown': undefined;
@@ -209,6 +225,7 @@ export interface MessageArguments {
   'settings.theme_system': undefined;
   'settings.time_zone': undefined;
   'settings.time_zone_help': undefined;
+  'shell.kept': undefined;
   'start.failed': undefined;
   'start.no_session': undefined;
   'start.safe': undefined;

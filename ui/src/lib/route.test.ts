@@ -23,7 +23,7 @@ describe('addresses', () => {
     expect(parseRoute('/settings')).toEqual({ name: 'settings', section: 'general' });
   });
 
-  it.each(['/nowhere', '/home/x', '/settings/nothing', '/run', '/run/a/b', '/connections/coder'])(
+  it.each(['/nowhere', '/waiting/x/y', '/settings/nothing', '/run', '/run/a/b', '/connections/coder'])(
     'does not know %s',
     (path) => {
       expect(parseRoute(path)).toEqual({ name: 'unknown', path });

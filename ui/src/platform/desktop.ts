@@ -65,6 +65,9 @@ export function desktopPlatform(): Platform {
         throw new RequestError({ code: 'bad_link', message: 'only https and mailto addresses are opened' });
       await rpc('shell.open_link', { url: link.href });
     },
+    drawn() {
+      rpc('shell.ready').catch(() => undefined);
+    },
     async copy(text) {
       await rpc('shell.copy', { text });
     },

@@ -41,6 +41,8 @@ export interface Platform {
   /** Opens an https or mailto address outside, after the person saw its host. */
   openLink(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+  /** The window has drawn itself; the desktop's watchdog waits for this. */
+  drawn(): void;
 }
 
 /** A request that failed, with the engine's code; the words are the interface's. */

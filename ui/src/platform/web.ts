@@ -166,5 +166,6 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
       return Promise.resolve();
     },
     copy: (text) => navigator.clipboard.writeText(text),
+    drawn: () => undefined,
   };
 }

@@ -99,6 +99,7 @@ class Engine {
       onLink: () => () => undefined,
       openLink: () => Promise.resolve(),
       copy: () => Promise.resolve(),
+      drawn: () => undefined,
     };
   }
 }

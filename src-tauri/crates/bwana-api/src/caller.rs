@@ -15,6 +15,9 @@ pub enum Caller {
     LocalUi,
     /// A page in a browser on this machine, over the gateway.
     LocalBrowser,
+    /// A test that stands in for the person, over the gateway: what [`Caller::LocalUi`] may. No program that ships serves
+    /// as this one.
+    LocalPerson,
 }
 
 impl Caller {
@@ -24,6 +27,7 @@ impl Caller {
         Self::LocalSocket,
         Self::LocalUi,
         Self::LocalBrowser,
+        Self::LocalPerson,
     ];
 
     /// As journals and logs name it.
@@ -33,6 +37,7 @@ impl Caller {
             Self::LocalSocket => "local_socket",
             Self::LocalUi => "local_ui",
             Self::LocalBrowser => "local_browser",
+            Self::LocalPerson => "local_person",
         }
     }
 
@@ -40,7 +45,7 @@ impl Caller {
     pub const fn decides_as(self) -> Option<DecidedBy> {
         match self {
             Self::LocalCli | Self::LocalSocket => Some(DecidedBy::LocalCli),
-            Self::LocalUi => Some(DecidedBy::LocalUi),
+            Self::LocalUi | Self::LocalPerson => Some(DecidedBy::LocalUi),
             Self::LocalBrowser => None,
         }
     }
@@ -83,8 +88,8 @@ fn may(caller: Caller, permission: Permission) -> bool {
     match (caller, permission) {
         (Caller::LocalCli | Caller::LocalSocket, _) => true,
         // Files and private hosts are named on the command line only, where a page cannot reach.
-        (Caller::LocalUi, Permission::Machine) => false,
-        (Caller::LocalUi, _) => true,
+        (Caller::LocalUi | Caller::LocalPerson, Permission::Machine) => false,
+        (Caller::LocalUi | Caller::LocalPerson, _) => true,
         (Caller::LocalBrowser, Permission::Read | Permission::Work) => true,
         (
             Caller::LocalBrowser,

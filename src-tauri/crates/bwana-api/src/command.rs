@@ -13,9 +13,9 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    budget, data, definitions, doctor, drafts, egress, events, export, feed, grants, models,
-    overview, plan, providers, record, replay, runs, say, secrets, settings, tasks, tools, usage,
-    window,
+    agents, budget, data, definitions, doctor, drafts, egress, events, export, feed, grants,
+    models, overview, plan, providers, record, replay, runs, say, secrets, settings, tasks, tools,
+    usage, window,
 };
 
 /// What a command is called with besides its request.
@@ -315,6 +315,10 @@ commands! {
         definitions::list_agents;
     /// Shows an agent.
     AgentsShow = "agents.show" (Reader, Read) definitions::ById => definitions::AgentShown, definitions::show_agent;
+    /// Changes an agent.
+    AgentsEdit = "agents.edit" (Owner, Configure) agents::EditRequest => overview::AgentPanel, agents::edit;
+    /// Brings an agent back as it comes with the program.
+    AgentsReset = "agents.reset" (Owner, Configure) definitions::ById => overview::AgentPanel, agents::reset;
     /// Gives an agent as a file.
     AgentsExport = "agents.export" (Reader, Read) definitions::ById => definitions::ExportedText,
         definitions::export_agent;

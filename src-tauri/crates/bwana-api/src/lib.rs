@@ -5,6 +5,7 @@
 //! in process or over the owner's [`socket`]. Nothing here knows a terminal or a window, and nothing makes sentences of
 //! codes.
 
+pub mod agents;
 pub mod app;
 mod book;
 pub mod budget;

@@ -342,7 +342,7 @@ impl Filter {
 )]
 fn cost_over(value: &str) -> Option<MicroUsd> {
     let usd: f64 = value.strip_prefix('>')?.parse().ok()?;
-    (usd.is_finite() && usd >= 0.0).then(|| MicroUsd((usd * MICRO_PER_USD as f64) as i64))
+    (usd.is_finite() && usd >= 0.0).then_some(MicroUsd((usd * MICRO_PER_USD as f64) as i64))
 }
 
 impl Word {

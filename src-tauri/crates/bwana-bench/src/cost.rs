@@ -38,8 +38,13 @@ impl Cost {
     }
 }
 
+/// Enough for this thread to be taken off its processor.
+const A_STOP: Duration = Duration::from_micros(100);
+
 /// Time all threads of this process have spent running. Threads that have ended are not counted; the runtime's stay.
 fn cpu() -> Duration {
+    // The kernel writes the time of a running thread up at its ticks, some milliseconds apart, or when it stops.
+    std::thread::sleep(A_STOP);
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return Duration::ZERO;
     };

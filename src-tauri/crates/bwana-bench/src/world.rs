@@ -54,10 +54,15 @@ impl Server {
 
     /// Requests the server has answered or is answering.
     pub(crate) fn requests(&self) -> anyhow::Result<u64> {
+        self.count("requests")
+    }
+
+    /// One of the server's counts.
+    pub(crate) fn count(&self, of: &str) -> anyhow::Result<u64> {
         let counts: Value = serde_json::from_str(&get(&self.url, "/__count")?)?;
-        counts["requests"]
+        counts[of]
             .as_u64()
-            .context("the server says no count of requests")
+            .with_context(|| format!("the server says no count of {of}"))
     }
 }
 

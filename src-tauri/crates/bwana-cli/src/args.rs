@@ -589,8 +589,14 @@ pub(crate) enum Egress {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Only the owner's socket, no HTTP gateway
-    #[arg(long)]
+    /// Where the interface is served, on 127.0.0.1 only; 0 for any free port
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The folder of the built interface, if it is not the one that belongs to this program
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) ui: Option<PathBuf>,
+    /// Only the owner's socket, no interface in a browser
+    #[arg(long, conflicts_with_all = ["port", "ui"])]
     pub(crate) no_gateway: bool,
     /// End after a minute without work or connections: for an owner that `run --detach` has started
     #[arg(long, hide = true)]

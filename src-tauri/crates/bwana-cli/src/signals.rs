@@ -64,3 +64,38 @@ impl Signals {
         }
     }
 }
+
+/// The wish for a new link to the interface: SIGUSR1, where there is such a thing.
+pub(crate) struct NewLink {
+    #[cfg(unix)]
+    wish: tokio::signal::unix::Signal,
+}
+
+impl NewLink {
+    /// # Errors
+    /// If the system does not let this process listen.
+    #[cfg(unix)]
+    pub(crate) fn listen() -> Result<Self, ApiError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let wish = signal(SignalKind::user_defined1()).map_err(|error| {
+            ApiError::new(
+                ErrorCode::Internal,
+                format!("signals cannot be listened for: {error}"),
+            )
+        })?;
+        Ok(Self { wish })
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "the same shape everywhere")]
+    pub(crate) fn listen() -> Result<Self, ApiError> {
+        Ok(Self {})
+    }
+
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        self.wish.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
+    }
+}

@@ -81,21 +81,7 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
             id,
             text: words,
             when,
-        } => {
-            let request = SayRequest {
-                run: id.clone(),
-                text: text(words)?,
-                when: match when {
-                    args::When::Now => When::Now,
-                    args::When::AfterStep => When::AfterStep,
-                    args::When::AtEnd => When::AtEnd,
-                },
-            };
-            let shown = once::<RunSay>(host, request).await?;
-            out.json(&shown);
-            out.line(&format!("{} will hear it.", shown.id));
-            Ok(Ends::Done)
-        }
+        } => say(host, out, id, text(words)?, *when).await,
         Runs::Fork { id, at, edit } => {
             let request = ForkRequest {
                 run: id.clone(),
@@ -130,6 +116,28 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
             steered(out, &once::<RunImport>(host, ImportRequest { file }).await?)
         }
     }
+}
+
+async fn say(
+    host: &HostOptions,
+    out: &Out,
+    id: &str,
+    text: String,
+    when: args::When,
+) -> Result<Ends, ApiError> {
+    let request = SayRequest {
+        run: id.to_owned(),
+        text,
+        when: match when {
+            args::When::Now => When::Now,
+            args::When::AfterStep => When::AfterStep,
+            args::When::AtEnd => When::AtEnd,
+        },
+    };
+    let shown = once::<RunSay>(host, request).await?;
+    out.json(&shown);
+    out.line(&format!("{} will hear it.", shown.id));
+    Ok(Ends::Done)
 }
 
 async fn resume(

@@ -210,7 +210,7 @@ fn fill() {
         secrets.remove(&name("connectors/mail")),
         Err(SecretError::NotFound { .. })
     ));
-    assert_eq!(secrets.names().unwrap(), [groq.clone()]);
+    assert_eq!(secrets.names().unwrap(), std::slice::from_ref(&groq));
     check_with_secret_tool();
     secrets.unlock(None).unwrap();
     move_to_a_vault_and_back(&groq);
@@ -240,7 +240,7 @@ fn move_to_a_vault_and_back(name: &SecretName) {
     let back = secrets
         .change_place(PlaceKind::Keyring, None, true, written)
         .unwrap();
-    assert_eq!(back.moved, [name.clone()]);
+    assert_eq!(back.moved, std::slice::from_ref(name));
     assert_eq!(keyring.get(name).unwrap(), secret("a key that moves"));
 }
 

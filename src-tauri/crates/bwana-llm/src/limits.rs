@@ -20,6 +20,10 @@ pub const LOCAL_IDLE_EVENT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 pub const LOCAL_TOTAL_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// How long to wait for usage after the answer said why it stopped. Usage is worth a moment, not the idle time.
 pub const AFTER_STOP_WAIT: Duration = Duration::from_secs(5);
+/// How long the end of a body is waited for, once the answer in it is whole, to keep the connection for the next call.
+pub const REST_WAIT: Duration = Duration::from_millis(5);
+/// Bytes read while that is waited for.
+pub const REST_MAX_BYTES: usize = 16 * 1024;
 /// One line, and one event, of a stream.
 pub const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// One answer in all, headers not counted.

@@ -36,7 +36,7 @@ impl LineParser {
         mut bytes: &[u8],
         on: &mut dyn FnMut(Item<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TooLong> {
-        while let Some(end) = bytes.iter().position(|b| *b == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
             let flow = if self.line.is_empty() {
                 self.end_line(&bytes[..end], on)?
             } else {
@@ -96,7 +96,7 @@ impl LineParser {
         } else {
             on(Item::Event {
                 name: "",
-                data: &String::from_utf8_lossy(line),
+                data: &crate::sse::text(line),
             })
         })
     }

@@ -6,6 +6,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod lists;
+mod plain;
 pub(crate) mod wire;
 
 use bwana_types::model::{Embedded, ErrorKind, LlmError, ModelInfo, Outcome, Request};

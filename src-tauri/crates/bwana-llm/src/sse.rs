@@ -66,7 +66,7 @@ impl SseParser {
                     bytes = &bytes[1..];
                 }
             }
-            let Some(end) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
+            let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) else {
                 self.keep(bytes)?;
                 return Ok(ControlFlow::Continue(()));
             };
@@ -181,8 +181,9 @@ impl SseParser {
 }
 
 /// Lines are complete here, so a character is never cut; what is no UTF-8 becomes U+FFFD rather than an error.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // The check of the standard library knows plain ASCII quickly, which its lossy reading does not.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Transport {
     pub(crate) async fn send(&self, ask: Ask<'_>) -> Result<Answer, LlmError> {
         let started = Instant::now();
         let total_at = later(started, ask.limits.total);
-        let client = self.client(ask.endpoint, ask.limits.connect)?;
+        let client = self.client(ask.endpoint, ask.limits.connect, ask.idle_pool)?;
         let bytes_out = ask.body.as_ref().map_or(0, Vec::len) as u64;
         let method = if ask.body.is_some() {
             Method::POST
@@ -92,6 +92,7 @@ impl Transport {
             headers_at: Instant::now(),
             started,
             total_at,
+            keep_connection: ask.idle_pool,
             tap: self.tap.clone(),
             response,
         };

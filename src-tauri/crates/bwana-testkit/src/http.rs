@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// Bytes read and not yet used.
     buffer: Vec<u8>,
+    /// Whether no model was asked on it yet.
+    pub(crate) is_fresh: bool,
 }
 
 /// Whether a connection may be used for another request.
@@ -67,6 +69,7 @@ impl Connection {
         Self {
             stream,
             buffer: Vec::new(),
+            is_fresh: true,
         }
     }
 

@@ -12,7 +12,9 @@ mod words;
 use std::sync::Arc;
 
 use bwana_types::definition::Definition;
-use bwana_types::entry::{Body, Call, CallIntended, CallRetried, Entry, Seq, TaskOpened};
+use bwana_types::entry::{
+    Body, Call, CallIntended, CallRetried, Entry, MessagePosted, Seq, TaskOpened,
+};
 use bwana_types::status::StopReason;
 use bwana_types::task::Ask;
 use bwana_types::time::Timestamp;
@@ -149,13 +151,7 @@ impl Checker {
                 }
                 self.steps.speaker(path, chosen, &mut self.books)
             }
-            Body::MessagePosted(posted) => match posted.said {
-                Some(said) => {
-                    self.steps.open(path)?;
-                    self.words.heard(said, posted)
-                }
-                None => self.steps.posted(path, entry.seq, posted, &mut self.calls),
-            },
+            Body::MessagePosted(posted) => self.posted(path, entry.seq, posted),
             Body::PersonSaid(said) => self.words.said(entry.seq, said),
             Body::CallIntended(intended) => self.call_intended(entry, intended),
             Body::CallRetried(retried) => self.call_retried(entry, retried),
@@ -201,6 +197,17 @@ impl Checker {
                 Err(String::from("forks are checked by tests of their own"))
             }
             Body::Unknown { kind, .. } => Err(format!("an entry of unknown kind {kind}")),
+        }
+    }
+
+    /// A message is an agent's, or a person's words that enter the conversation.
+    fn posted(&mut self, path: &str, seq: Seq, posted: &MessagePosted) -> Verdict {
+        match posted.said {
+            Some(said) => {
+                self.steps.open(path)?;
+                self.words.heard(said, posted)
+            }
+            None => self.steps.posted(path, seq, posted, &mut self.calls),
         }
     }
 

@@ -434,6 +434,9 @@ const EARLY_PIECES: usize = 4;
 impl Handler for Inner {
     async fn handle(&self, connection: &mut Connection, request: Incoming) -> io::Result<Next> {
         if request.method == "POST" && request.path().ends_with("/chat/completions") {
+            if std::mem::take(&mut connection.is_fresh) {
+                self.tally.change(|counts| counts.connections += 1);
+            }
             return self.chat(connection, &request).await;
         }
         if request.method == "GET" && request.path().ends_with("/models") {

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub requests: u64,
+    /// Connections that brought at least one request of a model.
+    #[serde(default)]
+    pub connections: u64,
     /// Answered whole.
     pub answered: u64,
     /// Ended by a planned fault.

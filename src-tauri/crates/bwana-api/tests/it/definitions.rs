@@ -1,5 +1,7 @@
 //! Agents and workflows: shipped, imported, edited in the data folder.
 
+use bwana_api::agents::EditRequest;
+use bwana_api::command::{AgentsEdit, AgentsReset};
 use bwana_api::command::{
     AgentsList, AgentsShow, DefinitionsImport, DefinitionsValidate, Doctor, WorkflowsExport,
     WorkflowsList, WorkflowsShow,
@@ -180,5 +182,37 @@ async fn a_file_is_taken_over_while_the_program_runs_and_nobody_asks() {
     news.await.expect("the file was noticed").unwrap();
     assert_eq!(workflow_name(&app, "notes").await, "Notes");
     drop(watching);
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_is_changed_here_checked_like_a_file_and_had_back_as_it_came() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let edit = |change: EditRequest| EditRequest {
+        id: String::from("operations"),
+        ..change
+    };
+    let changed = edit(EditRequest {
+        instructions: Some(String::from("Watch the shop.")),
+        models: Some(vec![String::from("near/scripted"), String::from("default")]),
+        ..EditRequest::default()
+    });
+    let panel = call::<AgentsEdit>(&app, changed).await.unwrap();
+    assert_eq!(panel.instructions_head, "Watch the shop.");
+    assert_eq!(panel.models, ["near/scripted", "default"]);
+    assert!(!panel.builtin);
+    let broken = edit(EditRequest {
+        instructions: Some(String::from("{{ nobody }}")),
+        ..EditRequest::default()
+    });
+    let refused = call::<AgentsEdit>(&app, broken).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::DefinitionInvalid);
+    let shown = call::<AgentsShow>(&app, id("operations")).await.unwrap();
+    assert_eq!(shown.agent.instructions, "Watch the shop.");
+    let panel = call::<AgentsReset>(&app, id("operations")).await.unwrap();
+    assert!(panel.builtin && panel.models == ["default"], "{panel:?}");
+    let refused = call::<AgentsReset>(&app, id("nobody")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::UsageNotFound);
     app.close().await.unwrap();
 }

@@ -5,6 +5,7 @@
 mod canaries;
 mod common;
 mod contract;
+mod gateway;
 mod models;
 mod moving;
 mod owners;

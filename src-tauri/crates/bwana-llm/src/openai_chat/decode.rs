@@ -6,6 +6,7 @@ use bwana_types::message::{Opaque, Part, Stop, ToolCall, Usage};
 use bwana_types::model::{Delta, ErrorKind, LlmError, Outcome};
 
 use super::OPENAI_CHAT;
+use super::plain::Plain;
 use super::wire::{self, Choice, Chunk, Said};
 use crate::classify::{kept_body, read_error, to_error};
 use crate::dialect::{Decoder, Progress, ReplyContext};
@@ -47,6 +48,20 @@ impl ChatDecoder {
             model: String::new(),
             response_id: None,
         }
+    }
+
+    /// What [`ChatDecoder::chunk`] does with the same event, which has nothing of what makes that one long.
+    fn plain(&mut self, plain: &Plain<'_>, sink: Sink<'_>) {
+        if self.response_id.is_none() {
+            self.response_id = plain.id().map(str::to_owned);
+        }
+        if self.model.is_empty()
+            && let Some(model) = plain.model()
+        {
+            model.clone_into(&mut self.model);
+        }
+        self.think(plain.reasoning(), sink);
+        self.say(plain.content(), sink);
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, raw: &str, sink: Sink<'_>) -> Result<(), LlmError> {
@@ -210,6 +225,10 @@ impl Decoder for ChatDecoder {
         }
         if data == "[DONE]" {
             self.ended = true;
+            return Ok(());
+        }
+        if let Some(plain) = Plain::read(data) {
+            self.plain(&plain, sink);
             return Ok(());
         }
         match serde_json::from_str::<Option<Chunk<'_>>>(data) {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Heard, Tap, TooLate, causes, later, timed_out, with_meta};
 use crate::dialect::Progress;
-use crate::limits::{AFTER_STOP_WAIT, Limits};
+use crate::limits::{AFTER_STOP_WAIT, Limits, REST_MAX_BYTES, REST_WAIT};
 use crate::provider::Sink;
 use crate::reader::{End, Reader};
 
@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(super) started: Instant,
     pub(super) headers_at: Instant,
     pub(super) total_at: Instant,
+    /// The connection is to serve the next call, too.
+    pub(super) keep_connection: bool,
     pub(super) tap: Option<Tap>,
 }
 
@@ -46,6 +48,9 @@ impl Answer {
             Ok(end) => reader.finish(end, &mut sink),
             Err(error) => Err(error),
         };
+        if self.keep_connection && result.is_ok() {
+            self.read_rest().await;
+        }
         self.meta.first_token_after = first;
         match result {
             Ok(outcome) => Ok(Outcome {
@@ -96,6 +101,21 @@ impl Answer {
             if fed.events == 0 && now >= at {
                 return Ok(too_late(false, phase, limit, limits));
             }
+        }
+    }
+
+    /// Reads what stands behind the end of an answer. A connection whose reply was not read to its end cannot serve
+    /// another call, and the end of the body comes behind the provider's own end, mostly in the same packet. It is not
+    /// waited for longer than a new connection would take, and what it holds is nobody's.
+    async fn read_rest(&mut self) {
+        let mut patience = Patience::new(later(Instant::now(), REST_WAIT).min(self.total_at));
+        let until = patience.timer.deadline();
+        let mut left = REST_MAX_BYTES;
+        while let Some(Ok(Some(chunk))) = patience.wait(until, self.response.chunk()).await {
+            let Some(less) = left.checked_sub(chunk.len()) else {
+                return;
+            };
+            left = less;
         }
     }
 

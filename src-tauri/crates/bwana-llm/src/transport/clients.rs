@@ -1,5 +1,6 @@
 //! The HTTP clients, built when first needed: one for this machine, without TLS and without idle connections (model
-//! servers close theirs after each stream, and a closed one in a pool fails the next call), and one for the rest.
+//! servers close theirs after each stream, and a closed one in a pool fails the next call), the same with them for
+//! servers known to keep them (the quirk `idle_pool`), and one for the rest.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,9 +17,9 @@ use crate::endpoint::Endpoint;
 
 /// How this program names itself to providers.
 const USER_AGENT: &str = concat!("bwana/", env!("CARGO_PKG_VERSION"));
-/// How long an unused connection to a remote provider is kept.
+/// How long an unused connection to a provider is kept.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Unused connections kept for one remote provider.
+/// Unused connections kept for one provider.
 const POOL_IDLE_MAX: usize = 8;
 
 /// The clients of this process. A clone is the same one; make one and share it.
@@ -39,6 +40,8 @@ struct Clients {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Loopback,
+    /// A server of this machine that keeps its connections open.
+    LoopbackKept,
     Remote,
 }
 
@@ -58,11 +61,14 @@ impl Transport {
         &self,
         endpoint: &Endpoint,
         connect: Duration,
+        idle_pool: bool,
     ) -> Result<Client, LlmError> {
-        let kind = if endpoint.is_loopback() && endpoint.is_plain_http() {
-            Kind::Loopback
-        } else {
+        let kind = if !(endpoint.is_loopback() && endpoint.is_plain_http()) {
             Kind::Remote
+        } else if idle_pool {
+            Kind::LoopbackKept
+        } else {
+            Kind::Loopback
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let known = clients
@@ -73,7 +79,8 @@ impl Transport {
             return Ok(client.clone());
         }
         let client = match kind {
-            Kind::Loopback => loopback(connect),
+            Kind::Loopback => loopback(connect, 0),
+            Kind::LoopbackKept => loopback(connect, POOL_IDLE_MAX),
             Kind::Remote => remote(connect, clients.tls()?),
         };
         let client = client.map_err(|error| {
@@ -133,7 +140,7 @@ fn remote(connect: Duration, tls: ClientConfig) -> reqwest::Result<Client> {
         .build()
 }
 
-fn loopback(connect: Duration) -> reqwest::Result<Client> {
+fn loopback(connect: Duration, idle_max: usize) -> reqwest::Result<Client> {
     // A client wants some TLS even if it never uses it; one that trusts nobody costs nothing to build.
     let nobody = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -155,7 +162,8 @@ fn loopback(connect: Duration) -> reqwest::Result<Client> {
         .tcp_keepalive(None::<Duration>)
         .tcp_keepalive_interval(None::<Duration>)
         .tcp_keepalive_retries(None::<u32>)
-        .pool_max_idle_per_host(0)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(idle_max)
         .http1_only()
         .build()
 }
@@ -170,7 +178,8 @@ mod tests {
         let local = Endpoint::new("http://127.0.0.1:1", "v1").unwrap();
         let other = Endpoint::new("http://localhost:2", "v1").unwrap();
         for endpoint in [&local, &other, &local] {
-            transport.client(endpoint, Duration::from_secs(1)).unwrap();
+            let client = transport.client(endpoint, Duration::from_secs(1), false);
+            client.unwrap();
         }
         let clients = transport.clients.lock().unwrap();
         assert_eq!(clients.built.len(), 1);
@@ -181,7 +190,8 @@ mod tests {
     fn a_remote_provider_is_checked_against_the_machines_certificates() {
         let transport = Transport::new();
         let remote = Endpoint::new("https://example.org", "v1").unwrap();
-        transport.client(&remote, Duration::from_secs(1)).unwrap();
+        let client = transport.client(&remote, Duration::from_secs(1), true);
+        client.unwrap();
         assert!(transport.clients.lock().unwrap().tls.is_some());
     }
 }

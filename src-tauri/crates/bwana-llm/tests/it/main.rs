@@ -15,6 +15,7 @@ mod das_server;
 mod dialect_cases;
 mod fuzz;
 mod gemini;
+mod kept_connections;
 mod live;
 mod llama_server;
 mod ollama_requests;

@@ -311,7 +311,7 @@ mod tests {
             .set(&name, &Secret::new("another one".into()))
             .unwrap();
         let moved = remove_old(&old, &new, std::slice::from_ref(&name));
-        assert_eq!(moved.left_behind, [name.clone()]);
+        assert_eq!(moved.left_behind, std::slice::from_ref(&name));
         assert!(old.kept.get(&name).is_ok());
     }
 
@@ -332,7 +332,7 @@ mod tests {
         let moved = secrets
             .change_place(PlaceKind::Vault, Some(&passphrase), true, fine)
             .unwrap();
-        assert_eq!(moved.moved, [name.clone()]);
+        assert_eq!(moved.moved, std::slice::from_ref(&name));
         assert_eq!(secrets.names().unwrap(), [name]);
         let back = secrets.change_place(PlaceKind::Memory, None, true, fine);
         assert!(matches!(back, Err(SecretError::Unavailable { .. })));
