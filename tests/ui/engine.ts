@@ -15,16 +15,16 @@ export interface FakeEngine {
 
 const EMPTY_DAY = {
   day: '2026-11-20',
+  time_zone: 'Africa/Nairobi',
   runs: 6,
   runs_done: 5,
+  live: 0,
   waiting: 1,
-  usd: 0.42,
-  usd_known: 0.42,
-  limit_usd: 1,
-  bytes_in: 1_900_000,
-  bytes_out: 1_200_000,
-  offline: [],
-  time_zone: 'Africa/Nairobi',
+  spent: 0.42,
+  reserved: 0,
+  limit: 1,
+  unpriced_calls: 0,
+  troubled_providers: [],
 };
 
 export function settings(values: Record<string, unknown>) {

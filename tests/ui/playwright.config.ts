@@ -1,11 +1,11 @@
 // Browser tests of the interface: Debian's Chromium, one worker, no retries, nothing waits for seconds.
 import { defineConfig } from '@playwright/test';
 
-const PORT = 4173;
+const PORT = Number(process.env['BWANA_UI_PORT'] ?? 4173);
 
 export default defineConfig({
   testDir: '.',
-  outputDir: './results',
+  outputDir: '../../target/ui-results',
   workers: 1,
   retries: 0,
   timeout: 60_000,
