@@ -23,9 +23,7 @@ test('the frame shows its places, what waits and the state of today', async ({ p
   ]);
   await expect(nav.getByRole('link', { name: /2 tasks wait for you/ })).toBeVisible();
   await expect(nav.getByRole('link', { name: 'Agents' })).toHaveAttribute('aria-current', 'page');
-  await expect(page.getByRole('group', { name: 'State today' })).toHaveText(
-    /Online.*\$0\.42 of \$1\.00/s,
-  );
+  await expect(page.getByRole('group', { name: 'State today' })).toHaveText(/Online.*\$0\.42 of \$1\.00/s);
   engine.change([{ topic: 'tasks', id: 't1', op: 'upsert', row: { id: 't1', status: 'decided' } }]);
   await expect(nav.getByRole('link', { name: /1 task waits for you/ })).toBeVisible();
   await expectAccessible(page);
