@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -179,6 +179,185 @@ fn what_is_wrong_is_said_and_the_file_stays_as_it_is() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(vault.check(), Err(VaultError::NoVault));
+}
+
+/// A vault that was unlocked while it was whole, whose file is then replaced. Being unlocked makes it cheap: nothing
+/// below derives a key anew, because what is wrong is found before the passphrase is used.
+struct Harmed {
+    _home: tempfile::TempDir,
+    path: PathBuf,
+    good: Vec<u8>,
+    vault: Vault,
+}
+
+impl Harmed {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let vault = created(home.path());
+        vault.set(&name("providers/a"), &secret("value")).unwrap();
+        let path = home.path().join(VAULT_FILE);
+        let good = fs::read(&path).unwrap();
+        Self {
+            _home: home,
+            path,
+            good,
+            vault,
+        }
+    }
+
+    /// Every way in refuses these bytes with one and the same answer, and leaves them as they are.
+    #[track_caller]
+    fn refused(&self, what: &str, bytes: &[u8]) -> VaultError {
+        // Changed in place: a new file for each of thousands would be slow.
+        fs::write(&self.path, bytes).unwrap();
+        let error = self.vault.check().unwrap_err();
+        let said = SecretError::from(error.clone());
+        assert!(
+            matches!(said, SecretError::Failed { .. }),
+            "{what}: {said:?}"
+        );
+        assert!(!said.to_string().is_empty() && !said.hint().is_empty());
+        assert_eq!(
+            self.vault.open(&secret(PASSPHRASE)),
+            Err(error.clone()),
+            "{what}"
+        );
+        assert_eq!(
+            self.vault
+                .change_passphrase(&secret(PASSPHRASE), &secret("a new passphrase")),
+            Err(error.clone()),
+            "{what}"
+        );
+        assert_eq!(
+            self.vault.create(&secret(PASSPHRASE)),
+            Err(VaultError::Exists),
+            "{what}"
+        );
+        self.refused_unlocked(what, &said);
+        assert_eq!(fs::read(&self.path).unwrap(), bytes, "{what}: {error}");
+        error
+    }
+
+    /// What a program that has the vault open is told when it reads or writes.
+    #[track_caller]
+    fn refused_unlocked(&self, what: &str, said: &SecretError) {
+        let a = name("providers/a");
+        for answer in [
+            self.vault.get(&a).map(drop),
+            self.vault.set(&a, &secret("new")),
+            self.vault.remove(&a),
+            self.vault.names().map(drop),
+        ] {
+            assert_eq!(answer.as_ref(), Err(said), "{what}");
+        }
+    }
+
+    /// Whoever puts the file back has everything again.
+    fn nothing_is_lost(&self) {
+        fs::write(&self.path, &self.good).unwrap();
+        assert_eq!(
+            self.vault.get(&name("providers/a")).unwrap(),
+            secret("value")
+        );
+        self.vault.open(&secret(PASSPHRASE)).unwrap();
+    }
+}
+
+/// With the sum at the end made right again, as somebody would who means harm.
+fn summed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let content = bytes.len() - 32;
+    let sum = *blake3::hash(&bytes[..content]).as_bytes();
+    bytes[content..].copy_from_slice(&sum);
+    bytes
+}
+
+#[test]
+fn a_vault_file_cut_at_any_byte_says_how_much_is_missing_and_stays_as_it_is() {
+    let harmed = Harmed::new();
+    let whole = harmed.good.len();
+    for cut in 0..whole {
+        let error = harmed.refused(&format!("cut at {cut}"), &harmed.good[..cut]);
+        let VaultError::Truncated { have, expected } = error else {
+            panic!("cut at {cut}: {error:?}");
+        };
+        assert_eq!(have, cut);
+        // Before the length stands there, the least that a vault has is all that is known.
+        assert!(cut < expected && expected <= whole, "{cut}: {expected}");
+        assert!(cut < 106 || expected == whole, "{cut}: {expected}");
+    }
+    harmed.nothing_is_lost();
+}
+
+#[test]
+fn a_vault_file_with_any_bit_flipped_is_refused_and_stays_as_it_is() {
+    let harmed = Harmed::new();
+    for at in 0..harmed.good.len() {
+        for bit in 0..8 {
+            let mut flipped = harmed.good.clone();
+            flipped[at] ^= 1 << bit;
+            let error = harmed.refused(&format!("bit {at}.{bit}"), &flipped);
+            let is_fitting = match at {
+                0..8 => error == VaultError::NoVault,
+                // A higher version; the one lower version is damage, because its sum is wrong.
+                8..10 => matches!(error, VaultError::Newer { .. } | VaultError::Damaged),
+                // Longer than the file, or not as long.
+                102..106 => matches!(error, VaultError::Truncated { .. } | VaultError::Damaged),
+                _ => error == VaultError::Damaged,
+            };
+            assert!(is_fitting, "bit {at}.{bit}: {error:?}");
+        }
+    }
+    harmed.nothing_is_lost();
+}
+
+#[test]
+fn a_forged_sum_opens_nothing_and_changes_nothing_for_who_has_the_vault_open() {
+    let harmed = Harmed::new();
+    for at in 10..harmed.good.len() - 32 {
+        for bit in 0..8 {
+            let what = format!("bit {at}.{bit}");
+            let mut forged = harmed.good.clone();
+            forged[at] ^= 1 << bit;
+            let forged = summed(forged);
+            fs::write(&harmed.path, &forged).unwrap();
+            let said = harmed.vault.get(&name("providers/a")).unwrap_err();
+            let is_closed = matches!(
+                said,
+                SecretError::Locked { .. } | SecretError::Failed { .. }
+            );
+            assert!(is_closed, "{what}: {said:?}");
+            harmed.refused_unlocked(&what, &said);
+            assert_eq!(fs::read(&harmed.path).unwrap(), forged, "{what}");
+        }
+    }
+    harmed.nothing_is_lost();
+}
+
+#[test]
+fn a_vault_of_another_version_says_which_and_what_to_do_and_stays_as_it_is() {
+    let harmed = Harmed::new();
+    for (version, expected, what_to_do) in [
+        (
+            0_u16,
+            VaultError::Older { version: 0 },
+            "version that wrote it",
+        ),
+        (2, VaultError::Newer { version: 2 }, "Update the program"),
+        (
+            u16::MAX,
+            VaultError::Newer { version: u16::MAX },
+            "Update the program",
+        ),
+    ] {
+        let mut bytes = harmed.good.clone();
+        bytes[8..10].copy_from_slice(&version.to_le_bytes());
+        let error = harmed.refused(&format!("version {version}"), &summed(bytes));
+        assert_eq!(error, expected);
+        assert!(error.to_string().contains(&version.to_string()), "{error}");
+        let said = SecretError::from(error);
+        assert!(said.hint().contains(what_to_do), "{}", said.hint());
+    }
+    harmed.nothing_is_lost();
 }
 
 #[test]

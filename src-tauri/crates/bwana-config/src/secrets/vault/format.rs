@@ -102,6 +102,8 @@ pub enum VaultError {
     NoVault,
     #[error("the vault was written by a newer version of the program (format {version})")]
     Newer { version: u16 },
+    #[error("the vault is in an older format ({version}) that this program does not read")]
+    Older { version: u16 },
     #[error("the vault is cut off: {have} bytes of {expected}")]
     Truncated { have: usize, expected: usize },
     #[error("the vault is damaged")]
@@ -150,6 +152,11 @@ impl From<VaultError> for SecretError {
                 "Four or five words at random are good and easy to type.",
             ),
             VaultError::Newer { .. } => Self::failed(what, "Update the program."),
+            VaultError::Older { .. } => Self::failed(
+                what,
+                "Nothing was changed. Open it with the version that wrote it, or copy secrets.vault away, create a new \
+                 vault and give the secrets again.",
+            ),
             VaultError::NoVault
             | VaultError::Truncated { .. }
             | VaultError::Damaged
@@ -198,7 +205,14 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, VaultError> {
     let version = array(bytes, MAGIC.len()).map(u16::from_le_bytes);
     match version.ok_or_else(|| truncated(shortest))? {
         VERSION => {}
-        0 => return Err(VaultError::Damaged),
+        // The sum stands at the end of every format: with a wrong one it is damage that only looks old.
+        version if version < VERSION => {
+            return Err(if is_summed(bytes) {
+                VaultError::Older { version }
+            } else {
+                VaultError::Damaged
+            });
+        }
         version => return Err(VaultError::Newer { version }),
     }
     let length = array(bytes, LENGTH_AT).map(u32::from_le_bytes);
@@ -210,8 +224,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, VaultError> {
     if bytes.len() < expected {
         return Err(truncated(expected));
     }
-    let (content, sum) = bytes.split_at(expected - SUM_BYTES);
-    if blake3::hash(content) != *sum {
+    if !is_summed(bytes) {
         return Err(VaultError::Damaged);
     }
     let number = |at| array(bytes, at).map_or(0, u32::from_le_bytes);
@@ -222,6 +235,13 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, VaultError> {
     };
     let salt = array(bytes, SALT_AT).ok_or(VaultError::Damaged)?;
     Ok(Checked { cost, salt })
+}
+
+/// Whether the last bytes are the sum of all before.
+fn is_summed(bytes: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<SUM_BYTES>()
+        .is_some_and(|(content, sum)| blake3::hash(content) == *sum)
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
