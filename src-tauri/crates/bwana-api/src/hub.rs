@@ -202,7 +202,7 @@ fn no_key(provider: &str, place: &KeyPlace, error: SecretError) -> ApiError {
             ))
         }
         (KeyPlace::Secret(_), SecretError::NotFound { .. }) => {
-            let message = format!("the key of {provider} is not where secrets are kept");
+            let message = format!("the key of {provider} is not where secrets are kept: {error}");
             ApiError::new(ErrorCode::ProviderAuth, message).with_hint(format!(
                 "Give it again with `bwana providers add {provider} --key-stdin`."
             ))

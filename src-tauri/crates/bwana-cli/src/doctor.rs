@@ -157,7 +157,11 @@ fn provider(params: &BTreeMap<String, String>) -> (String, String) {
                 Some(variable) => format!("Set the variable {variable}, or give the key itself: bwana providers add {name} --key-stdin"),
                 None => format!("Give it again: bwana providers add {name} --key-stdin"),
             });
-            format!("its key is missing: {key_at}")
+            // Why says more than where: that the data folder was moved away from its keys.
+            match (get("why"), key_at.starts_with("env:")) {
+                (why, false) if !why.is_empty() => format!("its key is missing: {why}"),
+                _ => format!("its key is missing: {key_at}"),
+            }
         }
         "locked" => {
             hints.push(String::from("Open the place: bwana secrets unlock"));

@@ -21,7 +21,7 @@ pub use provider::{
     LOCAL_PROVIDER, ModelPrice, ProviderKind, ProviderSettings, parse_provider_name,
 };
 pub use secrets::{
-    KEYRING_SERVICE, Kept, Keyring, LOCK_FILE, Memory, Moved, Offer, OfferState,
+    FOLDERS_FILE, KEYRING_SERVICE, Kept, Keyring, LOCK_FILE, Memory, Moved, Offer, OfferState,
     PASSPHRASE_MIN_CHARS, Place, PlaceKind, SECRET_AREAS, SecretName, Secrets, VAULT_FILE, Vault,
     VaultError, probe, read_secret,
 };

@@ -12,7 +12,7 @@ mod probe;
 mod store;
 mod vault;
 
-pub use keyring::{KEYRING_SERVICE, Keyring};
+pub use keyring::{FOLDERS_FILE, KEYRING_SERVICE, Keyring};
 pub use memory::Memory;
 pub use name::{SECRET_AREAS, SecretName};
 pub use place::{Place, PlaceKind};

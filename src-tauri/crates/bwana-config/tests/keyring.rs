@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bwana_config::{
-    Kept, KeyRef, Keyring, OfferState, Place, PlaceKind, SecretName, Secrets, probe,
+    FOLDERS_FILE, KEYRING_SERVICE, Kept, KeyRef, Keyring, OfferState, Place, PlaceKind, SecretName,
+    Secrets, probe,
 };
 use bwana_types::redact::Redactor;
 use bwana_types::secret::{Secret, SecretError};
@@ -161,6 +162,17 @@ fn inside_a_session() {
             let _daemon = Daemon::start(None);
             find_locked();
         }
+        "old name" => {
+            let _daemon = Daemon::start(Some("test"));
+            assert_eq!(state_once(&[OfferState::Ready]), OfferState::Ready);
+            take_over_from_the_old_name();
+            go_along_to_a_vault_from_the_old_name();
+        }
+        "moved" => {
+            let _daemon = Daemon::start(Some("test"));
+            assert_eq!(state_once(&[OfferState::Ready]), OfferState::Ready);
+            find_the_folder_moved();
+        }
         "later" => come_later(),
         "none" => find_none(),
         other => panic!("no job {other}"),
@@ -242,6 +254,104 @@ fn move_to_a_vault_and_back(name: &SecretName) {
         .unwrap();
     assert_eq!(back.moved, std::slice::from_ref(name));
     assert_eq!(keyring.get(name).unwrap(), secret("a key that moves"));
+}
+
+fn keyring_secrets(home: &Path) -> Secrets {
+    Secrets::new(home, Some(PlaceKind::Keyring), Redactor::new())
+}
+
+/// What an earlier version kept under one name for all data folders.
+fn take_over_from_the_old_name() {
+    let old = Keyring::of_service(KEYRING_SERVICE);
+    let (groq, near) = (name("providers/groq"), name("providers/near"));
+    let mail = name("connectors/mail");
+    for kept in [&groq, &near, &mail] {
+        old.set(kept, &secret(&format!("the old välue of {kept}")))
+            .unwrap();
+    }
+    let home = tempfile::tempdir().unwrap();
+    let secrets = keyring_secrets(home.path());
+    let own = Keyring::of_service(Keyring::of_home(home.path()).service());
+    assert_eq!(own.names().unwrap(), [], "nothing was read yet");
+    assert_eq!(
+        secrets.names().unwrap(),
+        [mail.clone(), groq.clone(), near.clone()],
+        "and nothing seems lost"
+    );
+    // The first read moves it, and says what it said before.
+    let value = secret("the old välue of providers/groq");
+    for _ in 0..2 {
+        let read = secrets.get(&KeyRef::secret(groq.clone())).unwrap();
+        assert_eq!(read, value);
+        assert_eq!(own.get(&groq).unwrap(), value);
+        assert_eq!(old.names().unwrap(), [mail.clone(), near.clone()]);
+    }
+    // What is replaced or removed is so under both names.
+    let kept = secrets.set(&near, &secret("a new value of near")).unwrap();
+    assert_eq!(kept, Kept::Replaced);
+    secrets.remove(&mail).unwrap();
+    assert_eq!(old.names().unwrap(), []);
+    assert_eq!(own.names().unwrap(), [groq.clone(), near.clone()]);
+    // Left by a program that ended between the copy and the removal.
+    old.set(&groq, &value).unwrap();
+    secrets.remove(&groq).unwrap();
+    assert_eq!(secrets.names().unwrap(), [near]);
+    assert_eq!(old.names().unwrap(), []);
+}
+
+fn go_along_to_a_vault_from_the_old_name() {
+    let old = Keyring::of_service(KEYRING_SERVICE);
+    let groq = name("providers/groq");
+    old.set(&groq, &secret("a key under the old name")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let secrets = keyring_secrets(home.path());
+    let passphrase = secret("seven loaves of bread");
+    let written = || Ok::<_, SecretError>(());
+    let moved = secrets
+        .change_place(PlaceKind::Vault, Some(&passphrase), true, written)
+        .unwrap();
+    assert_eq!(moved.moved, std::slice::from_ref(&groq));
+    let read = secrets.get(&KeyRef::secret(groq)).unwrap();
+    assert_eq!(read, secret("a key under the old name"));
+    assert_eq!(old.names().unwrap(), []);
+}
+
+/// Keys are filed under the path of the data folder: what a person is told who moves it.
+fn find_the_folder_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let (before, after) = (folder.join("before"), folder.join("after"));
+    fs::create_dir(&before).unwrap();
+    let groq = name("providers/groq");
+    let key = KeyRef::secret(groq.clone());
+    let plain = keyring_secrets(&before).get(&key).unwrap_err();
+    assert!(!plain.to_string().contains("before"), "{plain}");
+    keyring_secrets(&before)
+        .set(&groq, &secret("given before it moved"))
+        .unwrap();
+    let text = fs::read_to_string(before.join(FOLDERS_FILE)).unwrap();
+    assert!(!text.contains("given") && !text.contains("groq"), "{text}");
+
+    fs::rename(&before, &after).unwrap();
+    let error = keyring_secrets(&after).get(&key).unwrap_err();
+    assert!(matches!(error, SecretError::NotFound { .. }), "{error:?}");
+    for path in [&before, &after] {
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+    }
+    let how = "`bwana providers add groq --key-stdin`";
+    assert!(error.hint().contains(how), "{}", error.hint());
+    // Given again, it is there; and what belongs to the old path is as it was.
+    keyring_secrets(&after)
+        .set(&groq, &secret("given after it moved"))
+        .unwrap();
+    let read = keyring_secrets(&after).get(&key).unwrap();
+    assert_eq!(read, secret("given after it moved"));
+    fs::rename(&after, &before).unwrap();
+    let read = keyring_secrets(&before).get(&key).unwrap();
+    assert_eq!(read, secret("given before it moved"));
 }
 
 /// The same entry as other programs see it.
@@ -337,6 +447,24 @@ fn a_real_keyring_keeps_replaces_lists_and_removes_and_says_when_it_is_locked() 
     again(&mut bare_session(home.path()), "fill", home.path());
     again(&mut bare_session(home.path()), "locked", home.path());
     again(&mut bare_session(home.path()), "later", home.path());
+}
+
+#[test]
+fn keys_under_the_name_of_an_earlier_version_are_found_and_moved() {
+    if !can_have_a_keyring() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    again(&mut bare_session(home.path()), "old name", home.path());
+}
+
+#[test]
+fn a_data_folder_that_moved_says_where_its_keys_belong() {
+    if !can_have_a_keyring() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    again(&mut bare_session(home.path()), "moved", home.path());
 }
 
 #[test]

@@ -74,7 +74,11 @@ pub enum SecretError {
     Locked { what: String, hint: String },
     /// The place is open and holds no such secret.
     #[error("there is no secret called '{name}' {place}")]
-    NotFound { name: String, place: String },
+    NotFound {
+        name: String,
+        place: String,
+        hint: String,
+    },
     /// Anything else: a damaged file, a full disk, a refused write.
     #[error("{what}")]
     Failed { what: String, hint: String },
@@ -99,6 +103,7 @@ impl SecretError {
         Self::NotFound {
             name: name.into(),
             place: place.into(),
+            hint: String::from("Give the secret again; it is not there."),
         }
     }
 
@@ -114,8 +119,8 @@ impl SecretError {
         match self {
             Self::Unavailable { hint, .. }
             | Self::Locked { hint, .. }
+            | Self::NotFound { hint, .. }
             | Self::Failed { hint, .. } => hint,
-            Self::NotFound { .. } => "Give the secret again; it is not there.",
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Every call has a time limit and a thread of its own, because a keyring may wait for a dialog. Reading and writing never
 //! open one where we can tell beforehand (Linux): a locked keyring says that it is locked. Only [`Place::unlock`] asks.
 
+mod folders;
+mod old_name;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +19,11 @@ use zeroize::Zeroizing;
 use super::limit::within;
 use super::name::SecretName;
 use super::place::{Place, PlaceKind, not_found};
+pub use folders::FOLDERS_FILE;
+use folders::Folders;
 
-/// What the keyring files our secrets under, with the digits of the data folder behind it.
+/// What the keyring files our secrets under, with the digits of the data folder behind it. An earlier version left the
+/// digits away.
 pub const KEYRING_SERVICE: &str = "bwana";
 /// For everything but unlocking. Where the system itself may ask first, people need time to answer.
 const CALL_MAX: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 10 } else { 60 });
@@ -28,6 +34,16 @@ const UNLOCK_MAX: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub struct Keyring {
     service: Arc<str>,
+    /// Of a data folder; `None`: the entries of a service and nothing else.
+    folder: Option<Arc<Folder>>,
+}
+
+/// What a data folder's keyring knows besides its own entries.
+#[derive(Debug)]
+struct Folder {
+    /// What the keyring holds for all folders together, from an earlier version.
+    shared: Keyring,
+    folders: Folders,
 }
 
 /// Hexadecimal digits of a data folder's part of the service: enough that no two folders of one person meet.
@@ -40,7 +56,14 @@ impl Keyring {
         let home = real_path(home);
         let digest = Hash::of(home.as_os_str().as_encoded_bytes()).to_string();
         let digits = digest.get(..HOME_DIGITS).unwrap_or(&digest);
-        Self::of_service(&format!("{KEYRING_SERVICE}-{digits}"))
+        let own = Self::of_service(&format!("{KEYRING_SERVICE}-{digits}"));
+        Self {
+            folder: Some(Arc::new(Folder {
+                shared: Self::of_service(KEYRING_SERVICE),
+                folders: Folders::of(home),
+            })),
+            ..own
+        }
     }
 
     /// What its entries are filed under.
@@ -52,7 +75,13 @@ impl Keyring {
     pub fn of_service(service: &str) -> Self {
         Self {
             service: Arc::from(service),
+            folder: None,
         }
+    }
+
+    /// Its own entries and nothing else.
+    fn alone(&self) -> Self {
+        Self::of_service(&self.service)
     }
 
     fn call<T: Send + 'static>(
@@ -71,19 +100,40 @@ impl Place for Keyring {
     }
 
     fn get(&self, name: &SecretName) -> Result<Secret, SecretError> {
-        self.call(name, |opened| opened.get())
+        let Some(folder) = &self.folder else {
+            return self.call(name, |opened| opened.get());
+        };
+        match old_name::get(&self.alone(), &folder.shared, name) {
+            Ok(secret) => {
+                folder.folders.note();
+                Ok(secret)
+            }
+            Err(SecretError::NotFound { .. }) => Err(folder.folders.not_found(name)),
+            Err(error) => Err(error),
+        }
     }
 
     fn set(&self, name: &SecretName, secret: &Secret) -> Result<(), SecretError> {
+        if let Some(folder) = &self.folder {
+            old_name::set(&self.alone(), &folder.shared, name, secret)?;
+            folder.folders.note();
+            return Ok(());
+        }
         let secret = secret.clone();
         self.call(name, move |opened| opened.set(&secret))
     }
 
     fn remove(&self, name: &SecretName) -> Result<(), SecretError> {
-        self.call(name, |opened| opened.remove())
+        match &self.folder {
+            Some(folder) => old_name::remove(&self.alone(), &folder.shared, name),
+            None => self.call(name, |opened| opened.remove()),
+        }
     }
 
     fn names(&self) -> Result<Vec<SecretName>, SecretError> {
+        if let Some(folder) = &self.folder {
+            return old_name::names(&self.alone(), &folder.shared);
+        }
         let service = Arc::clone(&self.service);
         within(CALL_MAX, move || {
             system::check_open(&service, None)?;
