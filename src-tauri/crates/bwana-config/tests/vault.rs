@@ -555,6 +555,21 @@ fn secrets_are_found_by_reference_replaced_and_removed() {
 }
 
 #[test]
+fn an_unlocked_vault_makes_known_also_what_nobody_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = created(home.path());
+    vault
+        .set(&name("providers/near"), &secret("plain words of a friend"))
+        .unwrap();
+    let redactor = Redactor::new();
+    let secrets = Secrets::new(home.path(), Some(PlaceKind::Vault), redactor.clone());
+    let said = "it said: plain words of a friend";
+    assert_eq!(redactor.text(said), said);
+    secrets.unlock(Some(&secret(PASSPHRASE))).unwrap();
+    assert!(!redactor.text(said).contains("plain words"));
+}
+
+#[test]
 fn nothing_is_kept_before_somebody_has_chosen_where() {
     let home = tempfile::tempdir().unwrap();
     let secrets = Secrets::new(home.path(), None, Redactor::new());

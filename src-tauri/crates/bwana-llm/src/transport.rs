@@ -233,20 +233,16 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, LlmError> {
     Ok(headers)
 }
 
-/// How many headers about rate limits are kept, and how much of each.
+/// How many headers about rate limits are kept, and how long each may be.
 const RATE_HEADERS_MAX: usize = 32;
 const HEADER_KEPT_MAX_BYTES: usize = 256;
 
 fn meta(response: &reqwest::Response, bytes_out: u64) -> Meta {
     let headers = response.headers();
-    let text = |value: &HeaderValue| {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        text.chars().take(HEADER_KEPT_MAX_BYTES).collect::<String>()
-    };
     let request_id = ["x-request-id", "request-id", "x-groq-request-id"]
         .iter()
         .find_map(|name| headers.get(*name))
-        .map(text);
+        .map(header_text);
     let about_rate = |name: &str| {
         name.starts_with("x-ratelimit-")
             || name.starts_with("ratelimit")
@@ -257,7 +253,7 @@ fn meta(response: &reqwest::Response, bytes_out: u64) -> Meta {
         .iter()
         .filter(|(name, _)| about_rate(name.as_str()))
         .take(RATE_HEADERS_MAX)
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .map(|(name, value)| (name.as_str().to_owned(), header_text(value)))
         .collect();
     Meta {
         status: Some(response.status().as_u16()),
@@ -266,6 +262,14 @@ fn meta(response: &reqwest::Response, bytes_out: u64) -> Meta {
         first_token_after: None,
         bytes_in: 0,
         bytes_out,
+    }
+}
+
+/// All of a header or nothing of it: the first half of a key would no longer be recognised as one.
+fn header_text(value: &HeaderValue) -> String {
+    match value.as_bytes() {
+        bytes if bytes.len() > HEADER_KEPT_MAX_BYTES => String::from("[too long]"),
+        bytes => String::from_utf8_lossy(bytes).into_owned(),
     }
 }
 
@@ -300,4 +304,19 @@ fn redirected(response: &reqwest::Response, endpoint: &Endpoint) -> LlmError {
     );
     error.status = Some(status);
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_kept_whole_or_not_at_all() {
+        let kept = |text: &str| header_text(&HeaderValue::from_bytes(text.as_bytes()).unwrap());
+        assert_eq!(kept("req_1"), "req_1");
+        let longest = "x".repeat(HEADER_KEPT_MAX_BYTES);
+        assert_eq!(kept(&longest), longest);
+        let cut_in_a_key = format!("{}canary-7Hq2xV9t", "x".repeat(HEADER_KEPT_MAX_BYTES - 8));
+        assert_eq!(kept(&cut_in_a_key), "[too long]");
+    }
 }

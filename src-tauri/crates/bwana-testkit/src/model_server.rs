@@ -31,6 +31,9 @@ pub struct Options {
     pub deltas: usize,
     /// The key callers must bring; `None` takes everybody.
     pub key: Option<String>,
+    /// Further headers of every answer to a chat that is not fixed, also of refusals; neither names nor values hold
+    /// line breaks.
+    pub headers: Vec<(String, String)>,
     /// Names of `GET /v1/models`.
     pub models: Vec<String>,
     /// Every request gets this text, without a look into it: the cheapest server there can be, for benches.
@@ -60,6 +63,7 @@ impl Options {
             between: Duration::ZERO,
             deltas: 4,
             key: None,
+            headers: Vec::new(),
             models: vec![String::from("scripted")],
             fixed: None,
             fixed_deltas: 1,
@@ -262,7 +266,11 @@ impl Inner {
         let fault = self.fault(digest, call.attempt);
         if let Some((status, body)) = self.refusal(request) {
             call.end(End::Failed);
-            connection.answer_json(status, body.as_bytes()).await?;
+            let more = self.header_lines();
+            let body = body.as_bytes();
+            connection
+                .answer(status, "application/json", &more, body)
+                .await?;
             return Ok(Next::KeepAlive);
         }
         let (prompt, form) = match parsed {
@@ -276,7 +284,8 @@ impl Inner {
         if let Some(fault) = &fault {
             fault.spoil(&mut answer, &prompt);
         }
-        let encoded = wire::encode(&answer, &prompt, form);
+        let mut encoded = wire::encode(&answer, &prompt, form);
+        encoded.add_headers(&self.header_lines());
         if let Some(fault) = fault.filter(|fault| fault.error_kind().is_some()) {
             call.end(End::Failed);
             return self.fail(connection, &fault, &encoded, &prompt).await;
@@ -302,6 +311,14 @@ impl Inner {
             .write(if stream { streamed } else { whole })
             .await?;
         Ok(Next::KeepAlive)
+    }
+
+    /// The further headers, each with its line break.
+    fn header_lines(&self) -> String {
+        let lines = self.options.headers.iter();
+        lines
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect()
     }
 
     fn refusal(&self, request: &Incoming) -> Option<(u16, String)> {
@@ -351,8 +368,10 @@ impl Inner {
                 retry_after_s,
                 body,
             } => {
-                let more =
-                    retry_after_s.map_or_else(String::new, |s| format!("retry-after: {s}\r\n"));
+                let mut more = self.header_lines();
+                if let Some(seconds) = retry_after_s {
+                    more.push_str(&format!("retry-after: {seconds}\r\n"));
+                }
                 let body = body.as_bytes();
                 connection
                     .answer(*code, "application/json", &more, body)

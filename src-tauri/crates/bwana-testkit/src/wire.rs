@@ -139,6 +139,18 @@ pub(crate) struct Encoded {
     pub(crate) head_bytes: usize,
 }
 
+impl Encoded {
+    /// Puts header lines, each with its line break, at the end of the head.
+    pub(crate) fn add_headers(&mut self, lines: &str) {
+        // Before the empty line that ends it.
+        let at = self.head_bytes - 2;
+        if let Some(first) = self.pieces.first_mut() {
+            first.splice(at..at, lines.bytes());
+            self.head_bytes += lines.len();
+        }
+    }
+}
+
 pub(crate) fn encode(answer: &Answer, prompt: &Prompt<'_>, form: Form) -> Encoded {
     if form.stream {
         streamed(answer, prompt, form)

@@ -288,6 +288,20 @@ fn check_files(channel: &str, folder: &Path) -> usize {
     files
 }
 
+/// Whether some file below `folder` holds these words as they are.
+fn holds(folder: &Path, words: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, words);
+        }
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        bytes
+            .windows(words.len())
+            .any(|part| part == words.as_bytes())
+    })
+}
+
 /// Says everything, as text in pieces and as the arguments of a tool.
 fn echo(prompt: &Prompt<'_>) -> Answer {
     let mut answer = Answer::text(song());
@@ -303,22 +317,62 @@ fn echo(prompt: &Prompt<'_>) -> Answer {
     answer
 }
 
+/// Where the known canaries are kept.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    Env,
+    Vault,
+}
+
+/// How a request's id begins: where this is kept, the rest was to be taken out.
+const REQUEST: &str = "id-of-the-song";
+/// What headers can hold: the known canaries where headers are kept, and everything in one that nobody reads.
+fn headers() -> Vec<(String, String)> {
+    let fits = |said: &String| !said.contains('\n');
+    let all = canaries();
+    let known = all.iter().filter(|canary| canary.is_known);
+    let known = known.map(|canary| canary.said.clone()).filter(fits);
+    let id = format!("{REQUEST} {}", KNOWN.join(" "));
+    let mut headers = vec![(String::from("x-request-id"), id)];
+    headers.extend(
+        known
+            .enumerate()
+            .map(|(at, said)| (format!("x-ratelimit-note-{at}"), said)),
+    );
+    let others = all.into_iter().filter(|canary| !canary.is_known);
+    let others: Vec<String> = others.map(|canary| canary.said).filter(fits).collect();
+    headers.push((String::from("x-echo"), others.join(" ")));
+    headers
+}
+
 /// A home whose providers have the known canaries as keys; the first one is asked.
-fn nest() -> (Bwana, ModelServer) {
+fn nest(kept: Kept) -> (Bwana, ModelServer) {
     let mut options = Options::answering(Arc::new(echo));
     options.key = Some(KNOWN[0].to_owned());
     options.deltas = 97;
+    options.headers = headers();
     let server = options.start().unwrap();
     let mut bwana = bwana();
-    for (at, secret) in KNOWN.iter().enumerate() {
-        bwana = bwana.env(&format!("CANARY_{at}"), secret);
+    match kept {
+        Kept::Env => {
+            for (at, secret) in KNOWN.iter().enumerate() {
+                bwana = bwana.env(&format!("CANARY_{at}"), secret);
+            }
+        }
+        Kept::Vault => {
+            let file = bwana.file("passphrase", "seven loaves of bread");
+            bwana = bwana.env("BWANA_VAULT_PASSPHRASE_FILE", file.to_str().unwrap());
+            bwana.run(words("secrets use vault")).expect_code(0);
+        }
     }
-    for at in 0..KNOWN.len() {
+    for (at, secret) in KNOWN.iter().enumerate() {
         let url = server.url();
-        let line = format!(
-            "providers add bird{at} --kind openai --base-url {url} --model scripted --key-env CANARY_{at}"
-        );
-        bwana.run(words(&line)).expect_code(0);
+        let add = format!("providers add bird{at} --kind openai --base-url {url} --model scripted");
+        match kept {
+            Kept::Env => bwana.run(words(&format!("{add} --key-env CANARY_{at}"))),
+            Kept::Vault => bwana.run_with_input(words(&format!("{add} --key-stdin")), secret),
+        }
+        .expect_code(0);
     }
     (bwana, server)
 }
@@ -349,7 +403,16 @@ fn there_are_sixty_and_the_test_would_see_them() {
 
 #[test]
 fn what_a_provider_repeats_is_in_no_journal_output_or_file() {
-    let (bwana, server) = nest();
+    run_and_look(Kept::Env);
+}
+
+#[test]
+fn what_a_provider_repeats_of_a_vault_is_in_no_journal_output_or_file() {
+    run_and_look(Kept::Vault);
+}
+
+fn run_and_look(kept: Kept) {
+    let (bwana, server) = nest(kept);
     let file = bwana.file("song.yaml", FLOW);
     let args = [
         "run",
@@ -408,8 +471,17 @@ fn what_a_provider_repeats_is_in_no_journal_output_or_file() {
 }
 
 #[test]
-fn an_error_body_that_repeats_keys_is_told_without_them() {
-    let (bwana, server) = nest();
+fn an_error_that_repeats_keys_in_headers_and_body_is_told_without_them() {
+    fail_and_look(Kept::Env);
+}
+
+#[test]
+fn an_error_that_repeats_keys_of_a_vault_is_told_without_them() {
+    fail_and_look(Kept::Vault);
+}
+
+fn fail_and_look(kept: Kept) {
+    let (bwana, server) = nest(kept);
     for (at, code) in [401, 400, 500].into_iter().enumerate() {
         let body = format!(
             "{{\"error\": {{\"message\": {}}}}}",
@@ -437,6 +509,10 @@ fn an_error_body_that_repeats_keys_is_told_without_them() {
         }
     }
     check_files("after errors", &bwana.home());
+    assert!(
+        holds(&bwana.home(), REQUEST),
+        "a header was kept, so there was something to look into"
+    );
 }
 
 #[test]
@@ -444,7 +520,7 @@ fn an_error_body_that_repeats_keys_is_told_without_them() {
 fn the_model_worker_gets_no_key_in_its_environment_or_arguments() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let (bwana, _server) = nest();
+    let (bwana, _server) = nest(Kept::Env);
     let model = bwana.file("some.gguf", b"GGUF");
     let seen = bwana.folder().join("seen");
     let script = format!(
@@ -476,7 +552,14 @@ fn the_model_worker_gets_no_key_in_its_environment_or_arguments() {
 #[test]
 #[cfg(feature = "fault-points")]
 fn a_crash_report_is_short_says_where_more_is_and_holds_no_key() {
-    let (bwana, _server) = nest();
+    for kept in [Kept::Env, Kept::Vault] {
+        crash_and_look(kept);
+    }
+}
+
+#[cfg(feature = "fault-points")]
+fn crash_and_look(kept: Kept) {
+    let (bwana, _server) = nest(kept);
     let bwana = bwana
         .env("BWANA_PANIC_AT", "before_append")
         .env("BWANA_PANIC_TEXT", &song())

@@ -175,7 +175,9 @@ impl Secrets {
         self.chosen()?.place.names()
     }
 
-    /// Opens the place: a vault with its passphrase, a keyring in the system's own dialog.
+    /// Opens the place: a vault with its passphrase, a keyring in the system's own dialog. What is in a vault becomes
+    /// known to the redactor then, also what nobody asks for: a provider may repeat the key of another one. A keyring is
+    /// not read through, because the system may ask the person for each entry.
     ///
     /// # Errors
     /// [`SecretError::Locked`] if it stays closed.
@@ -183,7 +185,17 @@ impl Secrets {
         if let Some(passphrase) = passphrase {
             self.redactor.learn(passphrase);
         }
-        self.chosen()?.place.unlock(passphrase)
+        let chosen = self.chosen()?;
+        chosen.place.unlock(passphrase)?;
+        for secret in chosen
+            .vault
+            .iter()
+            .flat_map(|vault| vault.values())
+            .flatten()
+        {
+            self.redactor.learn(&secret);
+        }
+        Ok(())
     }
 
     /// Forgets what opened the vault. A keyring is the system's to lock.

@@ -109,6 +109,14 @@ impl Vault {
         Ok(())
     }
 
+    /// Every value in it, for whoever must know what not to show.
+    ///
+    /// # Errors
+    /// If it is locked, or what is wrong with the file.
+    pub(super) fn values(&self) -> Result<Vec<Secret>, VaultError> {
+        Ok(self.entries()?.into_values().collect())
+    }
+
     fn key(&self) -> MutexGuard<'_, Option<Key>> {
         self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
