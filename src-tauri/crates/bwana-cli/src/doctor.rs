@@ -238,6 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_belongs_to_another_path_is_said_to_and_how_to_give_it_again() {
+        let why = "there is no secret called 'providers/near' here; it belongs to /before";
+        let params = |key_at| {
+            [
+                ("provider", "near"),
+                ("key", "missing"),
+                ("key_at", key_at),
+                ("why", why),
+            ]
+        };
+        let (message, hint) = words(&finding("provider.state", &params("secret:providers/near")));
+        assert!(message.contains("belongs to /before"), "{message}");
+        assert!(
+            hint.contains("bwana providers add near --key-stdin"),
+            "{hint}"
+        );
+        let (message, _) = words(&finding("provider.state", &params("env:NEAR_KEY")));
+        assert!(message.contains("its key is missing: env:NEAR_KEY"));
+    }
+
+    #[test]
     fn every_code_has_words_and_whatever_is_wrong_a_next_step() {
         let base = [
             ("provider", "near"),
