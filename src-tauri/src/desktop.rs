@@ -96,7 +96,7 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
                 .build(),
         )
         .invoke_handler(tauri::generate_handler![rpc::rpc])
-        .setup(move |app| Ok(set_up(app.handle(), &first)?))
+        .setup(move |app| set_up(app.handle(), &first))
         .build(tauri::generate_context!())
 }
 

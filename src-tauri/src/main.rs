@@ -35,6 +35,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// As `bwana` ends when it is called for something it does not have.
+#[cfg(not(feature = "desktop"))]
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {

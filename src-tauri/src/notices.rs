@@ -36,7 +36,7 @@ mod linux {
     //! `org.freedesktop.Notifications` spoken directly, because the notification plugin drops clicks on this system.
     //! Source: the Desktop Notifications Specification 1.2.
 
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::{BTreeMap, BTreeSet, HashMap};
 
     use bwana_api::command::TasksList;
     use bwana_api::link::Link;
@@ -108,7 +108,7 @@ mod linux {
         };
         let mut shown: BTreeMap<TaskId, u32> = BTreeMap::new();
         // Shown once and taken away by the person: not shown again.
-        let mut known: BTreeMap<TaskId, ()> = BTreeMap::new();
+        let mut known: BTreeSet<TaskId> = BTreeSet::new();
         loop {
             tidy_up(handle, &desk, clicks, &mut shown, &mut known).await?;
             tokio::select! {
@@ -134,7 +134,7 @@ mod linux {
         desk: &NotificationsProxy<'_>,
         clicks: bool,
         shown: &mut BTreeMap<TaskId, u32>,
-        known: &mut BTreeMap<TaskId, ()>,
+        known: &mut BTreeSet<TaskId>,
     ) -> zbus::Result<()> {
         let shell = shell(handle);
         let settings = shell.app.settings();
@@ -144,7 +144,7 @@ mod linux {
         };
         let open: BTreeMap<TaskId, TaskShown> =
             list.tasks.into_iter().map(|task| (task.id, task)).collect();
-        known.retain(|id, ()| open.contains_key(id));
+        known.retain(|id| open.contains_key(id));
         let answered: Vec<TaskId> = shown
             .keys()
             .filter(|id| !open.contains_key(id))
@@ -161,10 +161,10 @@ mod linux {
         }
         let words = Words::of(settings.language());
         for (id, task) in open {
-            if known.contains_key(&id) || shown.len() >= SHOWN_MAX {
+            if known.contains(&id) || shown.len() >= SHOWN_MAX {
                 continue;
             }
-            known.insert(id, ());
+            known.insert(id);
             let label = words.say("notify.show", &[]);
             let actions: &[&str] = if clicks { &[DEFAULT, &label] } else { &[] };
             let body = text(&words, &task.ask);

@@ -14,7 +14,8 @@ const FILES: &[(&str, &str)] = &[
 const FALLBACK: &str = "en";
 
 /// Every key the shell uses; a test looks for each in each language.
-pub(crate) const KEYS: &[&str] = &[
+#[cfg(test)]
+const KEYS: &[&str] = &[
     "tray.ask",
     "tray.waiting",
     "tray.open",

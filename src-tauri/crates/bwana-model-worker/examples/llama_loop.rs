@@ -64,14 +64,13 @@ mod bare {
         }
         context.decode(&mut batch)?;
         let mut sampler = LlamaSampler::greedy();
-        let mut position = i32::try_from(prompt.len())?;
+        let first = i32::try_from(prompt.len())?;
         let began = Instant::now();
-        for _ in 0..tokens {
+        for position in first..first + i32::try_from(tokens)? {
             let token = sampler.sample(&context, -1);
             batch.clear();
             batch.add(token, position, &[0], true)?;
             context.decode(&mut batch)?;
-            position += 1;
         }
         context.synchronize();
         Ok(f64::from(tokens) / began.elapsed().as_secs_f64())

@@ -413,7 +413,6 @@ fn usage_that_is_wrong_exits_2() {
         "run",
         "run business_setup",
         "runs events",
-        "serve",
         "budget set --json",
         "budget set one",
         "runs fork x --at -1",
