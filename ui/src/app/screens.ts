@@ -14,5 +14,6 @@ type Loader = () => Promise<{ default: Component<ScreenProps> }>;
 export const SCREENS: Partial<Record<Route['name'], Loader>> = {
   agents: () => import('../features/agents/Screen.svelte'),
   connections: () => import('../features/connections/Screen.svelte'),
+  run: () => import('../features/run/Screen.svelte'),
   settings: () => import('../features/settings/Screen.svelte'),
 };

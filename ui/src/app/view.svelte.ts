@@ -1,13 +1,18 @@
 // How this window is laid out: the sidebar's width and whether it is folded. Kept on this machine, not in the engine.
+import { router } from './router.svelte';
+
 const KEY = 'bwana.sidebar';
 export const SIDEBAR_PX = { least: 200, usual: 232, most: 320 } as const;
 /** Below this the rail stands instead of the sidebar. */
 const NARROW_REM = 68.75;
+/** A run has three columns of its own: up to here they get the sidebar's room. */
+const THREE_COLUMNS_REM = 90;
 
 class View {
   width = $state<number>(SIDEBAR_PX.usual);
   folded = $state(false);
   #narrow = $state(false);
+  #crowded = $state(false);
 
   constructor() {
     try {
@@ -21,7 +26,7 @@ class View {
   }
 
   get rail(): boolean {
-    return this.folded || this.#narrow;
+    return this.folded || this.#narrow || (this.#crowded && router.route.name === 'run');
   }
 
   get narrow(): boolean {
@@ -31,6 +36,7 @@ class View {
   measure(): void {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
     this.#narrow = innerWidth < NARROW_REM * rem;
+    this.#crowded = innerWidth < THREE_COLUMNS_REM * rem;
   }
 
   resize(px: number): void {

@@ -1,0 +1,155 @@
+// The events of a run as a table over windows of the journal: only some hundred entries are held, the rest is read when it
+// comes near. A filter is the engine's; a number alone goes to that entry.
+import type { JournalRecord, WindowShown } from '../../bindings/types';
+import { RequestError } from '../../platform/platform';
+import type { Session } from '../../state/session.svelte';
+
+const WINDOW_ENTRIES = 200;
+const HELD_ENTRIES_MAX = 1_000;
+const TYPED_MS = 250;
+
+/** `31` or `#31`. */
+export function placeIn(filter: string): number | undefined {
+  const found = /^#?(\d{1,9})$/.exec(filter.trim());
+  const seq = Number(found?.[1]);
+  return found && seq > 0 ? seq : undefined;
+}
+
+export class EventTable {
+  readonly #session: Session;
+  readonly #run: string;
+  rows = $state.raw<JournalRecord[]>([]);
+  total = $state(0);
+  /** Place of the first row among all that fit. */
+  first = $state(0);
+  prepended = $state(false);
+  loaded = $state(false);
+  error = $state.raw<RequestError>();
+  filter = $state('');
+  /** Goes up when the table was read anew and stands at another place. */
+  jump = $state.raw<{ seq: number }>();
+  #asked = '';
+  #atEnd = true;
+  #reading = false;
+  #stale = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(session: Session, run: string) {
+    this.#session = session;
+    this.#run = run;
+  }
+
+  get atEnd(): boolean {
+    return this.#atEnd;
+  }
+
+  open(at?: number): Promise<void> {
+    return this.#anew(at === undefined ? {} : { around: at }, at);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  type(text: string): void {
+    this.filter = text;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const at = placeIn(text);
+      this.#asked = at === undefined ? text.trim() : '';
+      void this.#anew(at === undefined ? {} : { around: at }, at);
+    }, TYPED_MS);
+  }
+
+  older(): Promise<void> {
+    const first = this.rows[0];
+    return first && this.first > 0 ? this.#more({ before: first.seq }) : Promise.resolve();
+  }
+
+  newer(): Promise<void> {
+    const last = this.rows.at(-1);
+    return last && !this.#atEnd ? this.#more({ after: last.seq }) : Promise.resolve();
+  }
+
+  /** The journal has grown. */
+  grown(): void {
+    if (!this.loaded) return;
+    if (!this.#atEnd) {
+      if (this.#asked === '') this.total = Math.max(this.total, this.first + this.rows.length + 1);
+      return;
+    }
+    const last = this.rows.at(-1);
+    void this.#more(last ? { after: last.seq } : {});
+  }
+
+  async #anew(place: { around?: number }, jump?: number): Promise<void> {
+    try {
+      const value = await this.#window(place);
+      const rows = value.entries as JournalRecord[];
+      this.prepended = false;
+      this.rows = rows;
+      this.total = value.total;
+      const last = rows.at(-1)?.seq ?? 0;
+      this.#atEnd = place.around === undefined || last >= value.last_seq;
+      this.first =
+        this.#asked === '' ? Math.max(0, (rows[0]?.seq ?? 1) - 1) : Math.max(0, value.total - rows.length);
+      this.error = undefined;
+      if (jump !== undefined) this.jump = { seq: jump };
+    } catch (error) {
+      this.error = RequestError.from(error);
+    }
+    this.loaded = true;
+  }
+
+  async #more(place: { before?: number; after?: number }): Promise<void> {
+    if (this.#reading) {
+      this.#stale = true;
+      return;
+    }
+    this.#reading = true;
+    try {
+      const asked = this.#asked;
+      const value = await this.#window(place);
+      if (asked !== this.#asked) return;
+      const [low, high] = [this.rows[0]?.seq ?? 0, this.rows.at(-1)?.seq ?? 0];
+      const fresh = (value.entries as JournalRecord[]).filter(({ seq }) => seq < low || seq > high);
+      this.total = value.total;
+      if (place.before !== undefined) {
+        const all = [...fresh, ...this.rows];
+        this.prepended = true;
+        this.first = Math.max(0, this.first - fresh.length);
+        if (all.length > HELD_ENTRIES_MAX) this.#atEnd = false;
+        this.rows = all.slice(0, HELD_ENTRIES_MAX);
+      } else {
+        const all = [...this.rows, ...fresh];
+        const over = Math.max(0, all.length - HELD_ENTRIES_MAX);
+        this.prepended = over > 0;
+        this.first += over;
+        this.rows = all.slice(over);
+        this.#atEnd = this.first + this.rows.length >= value.total;
+      }
+    } catch (error) {
+      this.error = RequestError.from(error);
+    } finally {
+      this.#reading = false;
+    }
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.grown();
+  }
+
+  async #window(place: object): Promise<WindowShown> {
+    const { value } = await this.#session.platform.rpc<WindowShown>('run.window', {
+      run: this.#run,
+      ...place,
+      limit: WINDOW_ENTRIES,
+      ...(this.#asked === '' ? {} : { filter: this.#asked }),
+    });
+    return value;
+  }
+}
+
+/** One entry a line, as tools read it. */
+export function jsonLines(records: readonly JournalRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join('');
+}
