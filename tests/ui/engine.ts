@@ -9,6 +9,8 @@ export interface FakeEngine {
   answers: Record<string, unknown>;
   /** Sends a batch of changes to the page's watch. */
   change(changes: { topic: string; id: string; op: 'upsert' | 'delete'; row?: unknown }[]): void;
+  /** Sends any other event to the page's watch, like text on its way. */
+  tell(event: object): void;
   /** Ends the connection as a dropped network does. */
   drop(): Promise<void>;
 }
@@ -50,6 +52,9 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
       at = to;
       const cursor = (pos: number) => ({ pos, change: pos });
       const event = { event: 'batch', epoch: 'e1', from: cursor(from), to: cursor(to), changes };
+      socket?.send(JSON.stringify({ id: watch, event }));
+    },
+    tell(event) {
       socket?.send(JSON.stringify({ id: watch, event }));
     },
     async drop() {

@@ -91,7 +91,8 @@ export class RunView {
   readonly path = $derived(this.shown ? pathLines(this.shown) : []);
   readonly head = $derived.by(() => {
     void this.#version;
-    return Math.max(this.#journal.head, this.shown?.head_seq ?? 0);
+    // What `run.show` knows more comes with the feed; till then it is not missing here.
+    return this.#journal.head || (this.shown?.head_seq ?? 0);
   });
   readonly atEnd = $derived((this.records.at(-1)?.seq ?? 0) >= this.head);
 
