@@ -294,7 +294,7 @@ test('a hundred thousand events keep the document small, and a number goes to it
     const call = told.think(path, 'operations');
     told.answer(path, call, text(`Message of entry ${call}`));
   }
-  await openRun(page, `/run/${RUN}`, told);
+  const { engine } = await openRun(page, `/run/${RUN}`, told);
   const nodes = () => page.evaluate(() => document.querySelectorAll('body *').length);
   await expect(
     chat(page)
@@ -302,6 +302,27 @@ test('a hundred thousand events keep the document small, and a number goes to it
       .last(),
   ).toBeVisible();
   expect(await nodes()).toBeLessThanOrEqual(1_500);
+  // Up past what is held: the end is let go, and what comes in then moves nothing.
+  const topmost = () => chat(page).locator('[data-seq]').first().getAttribute('data-seq').then(Number);
+  await chat(page).hover();
+  await page.mouse.wheel(0, -300);
+  while ((await topmost()) > 94_000) {
+    const before = await topmost();
+    await chat(page).evaluate((log) => (log.scrollTop = 0));
+    await expect.poll(topmost).toBeLessThan(before);
+  }
+  await expect(page.getByRole('button', { name: 'To the end' })).toBeVisible();
+  const still = await topmost();
+  const call = told.think('compete/late', 'operations');
+  told.answer('compete/late', call, text('The latest word'));
+  engine.change(
+    told.records.slice(-2).map((row) => ({ topic: `run:${RUN}`, id: String(row.seq), op: 'upsert', row })),
+  );
+  await expect(page.getByRole('tab', { name: /Events.*100,003/ })).toBeVisible();
+  expect(await topmost()).toBe(still);
+  expect(await nodes()).toBeLessThanOrEqual(1_500);
+  await page.getByRole('button', { name: 'To the end' }).click();
+  await expect(chat(page).getByText('The latest word')).toBeVisible();
   await page.keyboard.press('Alt+4');
   const list = page.getByRole('list', { name: 'Events' });
   await expect(list.locator('[data-seq]').last()).toBeVisible();

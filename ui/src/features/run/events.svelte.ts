@@ -1,5 +1,6 @@
 // The events of a run as a table over windows of the journal: only some hundred entries are held, the rest is read when it
 // comes near. A filter is the engine's; a number alone goes to that entry.
+import { tick } from 'svelte';
 import type { JournalRecord, WindowShown } from '../../bindings/types';
 import { RequestError } from '../../platform/platform';
 import type { Session } from '../../state/session.svelte';
@@ -114,20 +115,20 @@ export class EventTable {
       const [low, high] = [this.rows[0]?.seq ?? 0, this.rows.at(-1)?.seq ?? 0];
       const fresh = (value.entries as JournalRecord[]).filter(({ seq }) => seq < low || seq > high);
       this.total = value.total;
-      if (place.before !== undefined) {
-        const all = [...fresh, ...this.rows];
-        this.prepended = true;
-        this.first = Math.max(0, this.first - fresh.length);
-        if (all.length > HELD_ENTRIES_MAX) this.#atEnd = false;
-        this.rows = all.slice(0, HELD_ENTRIES_MAX);
-      } else {
-        const all = [...this.rows, ...fresh];
-        const over = Math.max(0, all.length - HELD_ENTRIES_MAX);
-        this.prepended = over > 0;
-        this.first += over;
-        this.rows = all.slice(over);
-        this.#atEnd = this.first + this.rows.length >= value.total;
+      // First what came is drawn, then the far side goes: a list that does both in one step loses its place.
+      const before = place.before !== undefined;
+      this.prepended = before;
+      if (before) this.first = Math.max(0, this.first - fresh.length);
+      this.rows = before ? [...fresh, ...this.rows] : [...this.rows, ...fresh];
+      const over = this.rows.length - HELD_ENTRIES_MAX;
+      if (over > 0) {
+        await tick();
+        this.prepended = !before;
+        if (!before) this.first += over;
+        this.rows = before ? this.rows.slice(0, HELD_ENTRIES_MAX) : this.rows.slice(over);
+        await tick();
       }
+      this.#atEnd = this.first + this.rows.length >= value.total;
     } catch (error) {
       this.error = RequestError.from(error);
     } finally {

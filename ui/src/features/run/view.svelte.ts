@@ -1,5 +1,6 @@
 // One open run: its journal, the texts on their way, what `run.show` says of it, and the acts a person has. Nothing is
 // assumed: a pressed button shows its busy words until the engine's own state changes.
+import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import type {
   CallText,
@@ -20,12 +21,14 @@ import type { Subscriber } from '../../state/feed';
 import { Streams } from '../../state/streams';
 import { buildChat, standsOf } from './chat';
 import { isGiven } from './given';
-import { Journal } from './journal';
+import { HELD_ENTRIES_MAX, Journal } from './journal';
 import { pathLines } from './path';
 
 export type Act = 'pause' | 'stop' | 'resume' | 'fork' | 'say';
 
 const WINDOW_ENTRIES = 200;
+/** Live entries are let go in bunches, not one by one. */
+const TRIM_SLACK_ENTRIES = 400;
 const SHOW_AGAIN_MS = 400;
 const DRAFT_MS = 300;
 
@@ -278,16 +281,31 @@ export class RunView {
         limit: WINDOW_ENTRIES,
       });
       if (this.#closed) return;
-      this.prepended = before;
       this.#take(value.entries as JournalRecord[]);
       this.#journal.head = Math.max(this.#journal.head, value.last_seq);
       for (const { call, attempt, text, offset } of value.calls)
         this.#streams.begin(call, { attempt, path: '', agent: '', text, offset });
-      this.#journal.trim(place.before ?? place.around ?? value.last_seq);
+      this.prepended = before;
       this.#version += 1;
+      await this.#letGo(place.before ?? place.around ?? place.after ?? value.last_seq, before);
     } catch (error) {
       if (!this.#closed) this.error = RequestError.from(error);
     }
+  }
+
+  /**
+   * Lets go what is far from `keep`, after what came has been drawn: a list that grows at one side and shrinks at the
+   * other in one step cannot tell where it stood.
+   */
+  async #letGo(keep: number, before: boolean): Promise<void> {
+    if (this.#journal.size <= HELD_ENTRIES_MAX) return;
+    await tick();
+    this.#journal.trim(keep);
+    this.prepended = !before;
+    // The end was let go: what is read stays the place, whatever comes after it.
+    if (before) this.#anchor = keep;
+    this.#version += 1;
+    await tick();
   }
 
   async #again(): Promise<void> {
@@ -307,7 +325,8 @@ export class RunView {
         announce(t('run.has_answered', { agent: this.nameOf(body.from.agent) }));
       if (kind === 'task_opened') announce(t('run.task_open'));
     }
-    if (this.#anchor === undefined) this.#journal.trim(this.#journal.head);
+    if (this.#journal.size > HELD_ENTRIES_MAX + TRIM_SLACK_ENTRIES)
+      this.#journal.trim(this.#anchor ?? this.#journal.head);
     this.#version += 1;
     this.#showSoon();
   }
