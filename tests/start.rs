@@ -21,6 +21,7 @@ fn a_team_completes_the_business_setup_on_the_starter_model() {
             "A bakery in Kisumu wants to take orders by phone",
         )],
         programs: Programs::Built(program.parent().unwrap().to_owned()),
+        terminal: true,
         env: vec![
             (String::from("BWANA_HOME"), home),
             (

@@ -104,8 +104,9 @@ export default ts.config(
             tauri,
             {
               regex:
-                '^\\.\\./\\.\\./(features/|app/(?!router|screens|links))|^\\.\\./(?!\\.\\.)|^\\$ui/features/',
-              message: 'Features do not import each other; shared things live in components, state or lib.',
+                '^\\.\\./\\.\\./(features/|app/(?!router|screens|links))|^\\.\\./(?!\\.\\.|shared/)|^\\$ui/features/',
+              message:
+                'Features do not import each other; shared things live in features/shared, components, state or lib.',
             },
           ],
         },
@@ -118,7 +119,7 @@ export default ts.config(
     rules: { 'no-console': 'off', 'no-restricted-syntax': ['error', ...html] },
   },
   {
-    files: ['ui/*.config.ts', 'ui/*.config.js', 'tests/ui/*.config.ts'],
+    files: ['ui/*.config.ts', 'ui/*.config.js', 'tests/ui/**/*.config.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
 );

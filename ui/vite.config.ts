@@ -27,6 +27,7 @@ export default defineConfig(({ mode }) => ({
     reportCompressedSize: false,
     manifest: 'assets/manifest.json',
   },
-  server: { host: '127.0.0.1', port: 1420, strictPort: true },
+  // The handbook lies beside the interface.
+  server: { host: '127.0.0.1', port: 1420, strictPort: true, fs: { allow: ['..'] } },
   preview: { host: '127.0.0.1' },
 }));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bwana_api::system::{SystemClock, SystemIds};
-use bwana_api::{App, HostOptions, Mode, Redactor, Secrets, socket};
+use bwana_api::{App, HostOptions, Mode, Redactor, Secrets, care, socket};
 use bwana_types::error::{ApiError, ErrorCode};
 use tauri::{AppHandle, Builder, Manager, RunEvent, WindowEvent};
 use tauri_plugin_autostart::MacosLauncher;
@@ -68,6 +68,7 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
             let args = start::args(words.into_iter().skip(1));
             match args.link {
                 Some(link) => shell(handle).link(handle, &link),
+                None if args.quick => windows::show_quick(handle),
                 None => windows::show_main(handle),
             }
         }))
@@ -120,7 +121,10 @@ fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Err
     if !safe {
         tauri::async_runtime::block_on(take_over(handle)).map_err(|error| refusal(&error))?;
     }
-    windows::make_main(handle, &prefs, !args.hidden)?;
+    windows::make_main(handle, &prefs, !args.hidden && !args.quick)?;
+    if args.quick {
+        windows::show_quick(handle);
+    }
     if let Some(link) = &args.link {
         shell(handle).link(handle, link);
     }
@@ -185,6 +189,7 @@ fn open(args: &Args, safe: bool) -> Result<App, ApiError> {
     let home = start::home(args)?;
     let redactor = Redactor::new();
     bwana_api::report_crashes(&redactor, Some(&home));
+    bwana_api::logs::start(&home, &redactor);
     let host = HostOptions {
         secrets: Secrets::new(&home, None, redactor),
         home,
@@ -205,7 +210,7 @@ async fn take_over(handle: &AppHandle) -> Result<(), ApiError> {
     }
     let resumed = app.take_over().await?;
     tracing::info!(runs = resumed.len(), "taken over");
-    Ok(())
+    app.keep_house(care::FIRST_AFTER)
 }
 
 fn refusal(error: &ApiError) -> String {

@@ -135,13 +135,24 @@ pub(crate) fn begin(prefs: &crate::prefs::Prefs) -> u32 {
     failed
 }
 
-/// If no page draws itself in time, starts once more with plain drawing, and remembers it.
+/// If a page that is loaded and can be seen does not draw itself in time, starts once more with plain drawing, and
+/// remembers it. A busy machine loads late, and a window that nobody sees draws nothing; neither is a reason.
 pub(crate) async fn expect_paint(handle: AppHandle) {
-    tokio::time::sleep(FIRST_PAINT_MAX).await;
-    let shell = shell(&handle);
-    let has_begun = shell.painted.load(Ordering::Acquire) || shell.is_leaving();
-    if has_begun || std::env::var_os(PLAIN_DRAWING).is_some() || !cfg!(target_os = "linux") {
+    if std::env::var_os(PLAIN_DRAWING).is_some() || !cfg!(target_os = "linux") {
         return;
+    }
+    let shell = shell(&handle);
+    shell.loaded.notified().await;
+    let mut unseen = Duration::ZERO;
+    while unseen < FIRST_PAINT_MAX {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if shell.painted.load(Ordering::Acquire) || shell.is_leaving() {
+            return;
+        }
+        let window = handle.get_webview_window(windows::MAIN);
+        if window.is_some_and(|window| window.is_visible().unwrap_or(false)) {
+            unseen += LOOK_AGAIN;
+        }
     }
     tracing::warn!("the window stayed empty; starting again with plain drawing");
     shell.prefs.set_own(Own::PlainDrawing, &true);

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use bwana_api::downloads;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::RunId;
 use serde::Deserialize;
@@ -88,14 +89,14 @@ pub(crate) async fn command(
         "links" => Ok(json!(shell.take_links())),
         "view" => {
             let Pref { key, value } = read(params)?;
-            match shell.prefs.set_view(&key, value) {
-                true => Ok(Value::Null),
-                false => Err(invalid("this is too much to keep about a window")),
-            }
+            let fits = shell.prefs.set_view(&key, value);
+            let too_much = || invalid("this is too much to keep about a window");
+            fits.then_some(Value::Null).ok_or_else(too_much)
         }
         "theme" => theme(handle, shell, &read::<Text>(params)?.text),
         "open_link" => open_link(handle, &read::<Address>(params)?.url),
         "copy" => copy(handle, read::<Text>(params)?.text),
+        "save" => save(handle, &read(params)?),
         "reveal" => reveal(handle, shell, &read(params)?).await,
         "run_window" => {
             let OfRun { run, .. } = read(params)?;
@@ -207,6 +208,13 @@ fn copy(handle: &AppHandle, text: String) -> Result<Value, ApiError> {
         .map_err(|error| internal(&error))
 }
 
+/// Saves where the person's downloads are; the page chooses no folder.
+fn save(handle: &AppHandle, file: &downloads::ToSave) -> Result<Value, ApiError> {
+    let folder = handle.path().download_dir();
+    let path = downloads::keep(&folder.map_err(|error| internal(&error))?, file)?;
+    Ok(json!({"path": path.display().to_string()}))
+}
+
 /// Shows a run's folder, or a file in it, in the file manager. The path comes from the engine, never from the page.
 async fn reveal(handle: &AppHandle, shell: &Shell, of: &OfRun) -> Result<Value, ApiError> {
     let request = bwana_api::runs::RunRef {
@@ -230,9 +238,11 @@ async fn reveal(handle: &AppHandle, shell: &Shell, of: &OfRun) -> Result<Value, 
 
 fn autostart(handle: &AppHandle, params: &Value) -> Result<Value, ApiError> {
     let launch = handle.autolaunch();
-    let done = match read::<Switch>(params.clone())?.on {
-        true => launch.enable(),
-        false => launch.disable(),
+    let on = read::<Switch>(params.clone())?.on;
+    let done = if on {
+        launch.enable()
+    } else {
+        launch.disable()
     };
     done.map_err(|error| internal(&error))?;
     Ok(json!({"on": launch.is_enabled().unwrap_or(false)}))

@@ -3,7 +3,7 @@
 
 use bwana_api::{Caller, Ctx, Events};
 use bwana_types::error::{ApiError, ErrorCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tauri::ipc::Channel;
 use tauri::{AppHandle, State, WebviewWindow};
 
@@ -13,9 +13,13 @@ use crate::windows::Kind;
 
 /// Bytes of a request; the largest is an answer or a definition file.
 const PARAMS_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Of one that carries a file of a person's; as base64 it is longer than the file.
+const FILE_PARAMS_MAX_BYTES: usize = 96 * 1024 * 1024;
+const WITH_FILE: &[&str] = &["run.import_text", "shell.save"];
 
 /// What the quick window may call: ask, watch and answer. Everything else is done where there is room to look.
 const QUICK: &[&str] = &[
+    "agents.list",
     "ask",
     "call.partial",
     "changes.ack",
@@ -23,6 +27,7 @@ const QUICK: &[&str] = &[
     "changes.watch",
     "drafts.get",
     "drafts.set",
+    "grants.list",
     "grants.undo",
     "home.show",
     "plan.preview",
@@ -64,8 +69,10 @@ pub(crate) async fn rpc(
         let message = "this window only asks, watches and answers";
         return Err(ApiError::new(ErrorCode::PolicyNotYours, message));
     }
-    if params.to_string().len() > PARAMS_MAX_BYTES {
-        let message = format!("a request may have {PARAMS_MAX_BYTES} bytes");
+    let with_file = WITH_FILE.contains(&name.as_str());
+    let most = [PARAMS_MAX_BYTES, FILE_PARAMS_MAX_BYTES][usize::from(with_file)];
+    if params.to_string().len() > most {
+        let message = format!("a request may have {most} bytes");
         return Err(ApiError::new(ErrorCode::UsageInvalid, message));
     }
     if name == "shell.cancel" {
@@ -79,7 +86,10 @@ pub(crate) async fn rpc(
     };
     let work = async {
         match name.strip_prefix("shell.") {
-            Some(own) => own::command(&handle, &window, &shell, own, params, &events).await,
+            // In the same dress as an answer of the table; the shell's own have no place in the feed.
+            Some(own) => own::command(&handle, &window, &shell, own, params, &events)
+                .await
+                .map(|value| json!({ "value": value })),
             None => table(&shell, &name, params, &events).await,
         }
     };

@@ -8,7 +8,7 @@ use bwana_api::{App, Caller, Command, Ctx};
 use bwana_types::error::ApiError;
 use serde::Serialize;
 use tauri::{AppHandle, Manager};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::calls::Calls;
 use crate::links::{Arrived, Queue};
@@ -46,6 +46,8 @@ pub(crate) struct Shell {
     pub(crate) leaving: AtomicBool,
     /// There is an icon in a tray, so a closed window can be had again.
     pub(crate) has_tray: AtomicBool,
+    /// The first page is there, whether or not it has drawn itself.
+    pub(crate) loaded: Notify,
     /// A page has drawn itself.
     pub(crate) painted: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Shell {
             links: Mutex::default(),
             leaving: AtomicBool::new(false),
             has_tray: AtomicBool::new(false),
+            loaded: Notify::new(),
             painted: AtomicBool::new(false),
         }
     }

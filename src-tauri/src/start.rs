@@ -11,8 +11,12 @@ pub(crate) struct Args {
     pub(crate) safe: bool,
     /// Started with the session: no window until it is asked for.
     pub(crate) hidden: bool,
+    /// Show the quick window.
+    pub(crate) quick: bool,
     /// Another data folder.
     pub(crate) home: Option<PathBuf>,
+    /// A profile: data of its own under a name.
+    pub(crate) profile: Option<String>,
     /// A `bwana://` link, as it came.
     pub(crate) link: Option<String>,
 }
@@ -31,7 +35,9 @@ pub(crate) fn args(words: impl IntoIterator<Item = String>) -> Args {
         match word.as_str() {
             "--safe" => args.safe = true,
             "--hidden" => args.hidden = true,
+            "--quick" => args.quick = true,
             "--home" => args.home = words.next().map(PathBuf::from),
+            "--profile" => args.profile = words.next(),
             _ => tracing::warn!("an argument this program does not know is passed over"),
         }
     }
@@ -49,6 +55,7 @@ pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     Ok(bwana_api::resolve_home(
         args.home.as_deref(),
+        args.profile.as_deref(),
         |name| std::env::var_os(name),
         &here,
     )?)
@@ -96,10 +103,21 @@ mod tests {
         let expected = Args {
             safe: true,
             hidden: true,
+            quick: true,
             home: Some(PathBuf::from("/data")),
+            profile: Some(String::from("shop")),
             link: None,
         };
-        check(&["--safe", "--hidden", "--home", "/data"], expected);
+        let words = [
+            "--safe",
+            "--hidden",
+            "--quick",
+            "--home",
+            "/data",
+            "--profile",
+            "shop",
+        ];
+        check(&words, expected);
         check(&["--gtk-module=x", "file.txt"], Args::default());
     }
 }

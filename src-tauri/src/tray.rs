@@ -81,7 +81,7 @@ async fn keep_true(handle: AppHandle, tray: TrayIcon) {
         let words = Words::of(&language(&handle));
         let shown = look(&handle, &words).await;
         if shown != written {
-            if shown.waiting > 0 && written.waiting == 0 || icon_differs(&shown, &written) {
+            if icon_differs(&shown, &written) {
                 let _ = tray.set_icon(Some(icon(&shown)));
             }
             match menu(&handle, &words, &shown) {

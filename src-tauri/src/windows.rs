@@ -171,17 +171,22 @@ fn build(
         known.to_string().replace('<', "\\u003c")
     );
     let of_load = label.to_owned();
-    let window = WebviewWindowBuilder::new(handle, label, WebviewUrl::App("index.html".into()))
+    let window = WebviewWindowBuilder::new(handle, label, WebviewUrl::App("".into()))
         .initialization_script(script)
         .theme(choice)
         .zoom_hotkeys_enabled(true)
+        // Files dropped on the page are the page's own business: it reads them as text.
+        .disable_drag_drop_handler()
         .devtools(cfg!(debug_assertions))
         .on_navigation(is_ours)
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(move |window, load| {
-            // A page that is about to load has nothing more to hear of what the one before it asked.
-            if load.event() == PageLoadEvent::Started {
-                shell(window.app_handle()).calls.forget(&of_load);
+            let shell = shell(window.app_handle());
+            match load.event() {
+                // A page that is about to load has nothing more to hear of what the one before it asked.
+                PageLoadEvent::Started => shell.calls.forget(&of_load),
+                PageLoadEvent::Finished if of_load == MAIN => shell.loaded.notify_one(),
+                PageLoadEvent::Finished => {}
             }
         });
     let window = shape(window).build()?;

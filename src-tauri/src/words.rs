@@ -13,25 +13,6 @@ const FILES: &[(&str, &str)] = &[
 ];
 const FALLBACK: &str = "en";
 
-/// Every key the shell uses; a test looks for each in each language.
-#[cfg(test)]
-const KEYS: &[&str] = &[
-    "tray.ask",
-    "tray.waiting",
-    "tray.open",
-    "tray.quit",
-    "tray.idle",
-    "tray.working",
-    "tray.needs_you",
-    "tray.safe",
-    "notify.approve",
-    "notify.answer",
-    "notify.plan",
-    "notify.uncertain",
-    "notify.price",
-    "notify.show",
-];
-
 /// One language's words.
 #[derive(Debug, Clone)]
 pub(crate) struct Words {
@@ -77,6 +58,24 @@ fn read(language: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every key the shell uses; a test looks for each in each language.
+    const KEYS: &[&str] = &[
+        "tray.ask",
+        "tray.waiting",
+        "tray.open",
+        "tray.quit",
+        "tray.idle",
+        "tray.working",
+        "tray.needs_you",
+        "tray.safe",
+        "notify.approve",
+        "notify.answer",
+        "notify.plan",
+        "notify.uncertain",
+        "notify.price",
+        "notify.show",
+    ];
 
     #[test]
     fn every_language_has_every_word_of_the_shell_and_none_needs_more_than_places() {

@@ -7,6 +7,8 @@ export interface FakeEngine {
   calls: { name: string; params: Record<string, unknown> }[];
   /** Answers by command; a function gets the params. What is missing answers `unknown_command`. */
   answers: Record<string, unknown>;
+  /** Commands that fail, with the error they answer. */
+  refusals: Record<string, { code: string; message: string; hint?: string; details?: unknown }>;
   /** Sends a batch of changes to the page's watch. */
   change(changes: { topic: string; id: string; op: 'upsert' | 'delete'; row?: unknown }[]): void;
   /** Sends any other event to the page's watch, like text on its way. */
@@ -25,6 +27,8 @@ const EMPTY_DAY = {
   spent: 0.42,
   reserved: 0,
   limit: 1,
+  bytes_in: 1_200_000,
+  bytes_out: 80_000,
   unpriced_calls: 0,
   troubled_providers: [],
 };
@@ -39,10 +43,12 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
   let at = 1;
   const engine: FakeEngine = {
     calls: [],
+    refusals: {},
     answers: {
       'settings.show': settings({ language: 'en', region: 'KE', time_zone: 'Africa/Nairobi' }),
       'usage.today': EMPTY_DAY,
       'tasks.list': { tasks: [] },
+      'search.find': { runs: [], messages: [], files: [], ready: true },
       'changes.tune': {},
       'changes.ack': {},
       ...answers,
@@ -82,6 +88,11 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
         return;
       }
       const known = Object.hasOwn(engine.answers, name);
+      const refusal = engine.refusals[name];
+      if (refusal) {
+        route.send(JSON.stringify({ id, error: refusal }));
+        return;
+      }
       const answer = engine.answers[name];
       const value = typeof answer === 'function' ? (answer as (p: unknown) => unknown)(params) : answer;
       route.send(

@@ -18,8 +18,10 @@ test('the frame shows its places, what waits and the state of today', async ({ p
     /Home/,
     /Waiting for you/,
     /Runs/,
+    /Workflows/,
     /Agents/,
     /Connections/,
+    /Usage/,
   ]);
   await expect(nav.getByRole('link', { name: /2 tasks wait for you/ })).toBeVisible();
   await expect(nav.getByRole('link', { name: 'Agents' })).toHaveAttribute('aria-current', 'page');

@@ -110,9 +110,12 @@ test('the bundled fonts draw figures of one width and every letter of the five l
   page,
 }) => {
   await page.goto('/gallery');
+  await expect(page.locator('main')).toBeVisible();
   await page.evaluate(() => document.fonts.ready);
   const widths = await page.evaluate(() => {
     const probe = document.createElement('span');
+    // Where figures change or stand under each other.
+    probe.className = 'num';
     document.body.append(probe);
     const all = [...'0123456789'].map((digit) => {
       probe.textContent = digit.repeat(20);

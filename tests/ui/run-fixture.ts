@@ -264,6 +264,14 @@ export function engineOf(records: Record_[], run: () => object) {
       }
       return { run: RUN, entries, first_seq: 1, last_seq: records.length, total: fitting.length, calls: [] };
     },
+    'run.at': ({ seq }: { seq: number }) => ({
+      seq,
+      at: '2026-11-20T11:02:14Z',
+      head: records.length,
+      run: run(),
+      results: [],
+      messages: [],
+    }),
     'run.entry': ({ seq }: { seq: number }) => records[seq - 1],
     'agents.list': { items: Object.entries(NAMES).map(([id, name]) => ({ id, name })) },
     'drafts.get': { place: `run:${RUN}`, text: '' },

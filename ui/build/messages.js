@@ -116,11 +116,12 @@ export function keysModule(root) {
   ].join('\n');
 }
 
+/** The messages of a language in the order of English's keys: the keys themselves are in the product once, not once a language. */
 /** @param {string} root @param {string} language */
 export function catalogue(root, language) {
   const write = language === PSEUDO ? pseudo : undefined;
   const texts = source(root, language === PSEUDO ? 'en' : language);
-  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, compile(text, write)]));
+  return Object.keys(source(root, 'en')).map((key) => compile(texts[key] ?? key, write));
 }
 
 /** @param {string} root @returns {import('vite').Plugin} */
@@ -143,6 +144,10 @@ export function messages(root) {
     load(id) {
       if (!id.startsWith(`\0${prefix}`)) return undefined;
       const language = id.slice(prefix.length + 1);
+      if (language === 'keys') {
+        this.addWatchFile(join(root, 'messages', 'en.json'));
+        return `export default ${JSON.stringify(Object.keys(source(root, 'en')).join(' '))}.split(' ')`;
+      }
       this.addWatchFile(join(root, 'messages', `${language === PSEUDO ? 'en' : language}.json`));
       return `export default ${JSON.stringify(catalogue(root, language))}`;
     },

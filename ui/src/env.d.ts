@@ -4,8 +4,20 @@
 /** True in dev and test builds; the gallery and the pseudo-locale exist only there. */
 declare const __WITH_GALLERY__: boolean;
 
+declare module 'virtual:messages/keys' {
+  const keys: readonly string[];
+  export default keys;
+}
+
+/** The messages of a language in the order of the keys. */
 declare module 'virtual:messages/*' {
-  import type { Catalogue } from './i18n/message';
-  const catalogue: Catalogue;
-  export default catalogue;
+  import type { Message } from './i18n/message';
+  const messages: readonly Message[];
+  export default messages;
+}
+
+/** What tests compare our reading of YAML with. */
+declare module 'js-yaml' {
+  export const CORE_SCHEMA: unknown;
+  export function load(text: string, options: { schema: unknown }): unknown;
 }

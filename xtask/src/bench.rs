@@ -7,9 +7,10 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::need::{self, Fetching};
 use crate::test::{TEST_LLAMA_SERVER, TEST_MODEL};
 use crate::wheel::{LLAMA_SERVER, STARTER_MODEL};
-use crate::{cargo, say};
+use crate::{cargo, say, ui};
 
 /// A promise, in the words of the design.
 struct Row {
@@ -115,13 +116,56 @@ const ROWS: &[Row] = &[
         bare_client: "-",
         best_peer: "-",
     },
+    Row {
+        name: "search",
+        what: "finding words among 100,000 messages, p95",
+        hold: "50 ms",
+        bare_client: "-",
+        best_peer: "-",
+    },
 ];
+
+/// The name of what is measured in the window; its promises stand beside what measures them, in `tests/ui/bench`.
+const WINDOW: &str = "ui";
+/// Says to tests in a browser which build they start.
+const BUILD: &str = "BWANA_BUILD";
+
+/// Builds pages, host and window for release and measures them.
+fn window() -> anyhow::Result<ExitCode> {
+    need::ensure_for_tests(Fetching::Nothing)?;
+    need::ensure_for_window()?;
+    ui::build()?;
+    let builds: [&[&str]; 2] = [
+        &["--package", "bwana-server", "--examples"],
+        &[
+            "--package",
+            "bwana-desktop",
+            "--features",
+            "bwana-desktop/desktop,bwana-desktop/custom-protocol",
+        ],
+    ];
+    for which in builds {
+        let mut build = cargo::command();
+        build.args(["build", "--release"]).args(which);
+        if !build.status().context("cannot run cargo build")?.success() {
+            bail!("the build failed; what the compiler said stands above");
+        }
+    }
+    Ok(if ui::script("bench:ui", &[(BUILD, "release")]) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
 
 /// Runs the scenarios that are named, or all.
 ///
 /// # Errors
 /// If the build fails or the bench program does.
 pub fn run(names: &[String]) -> anyhow::Result<ExitCode> {
+    if names == [WINDOW] {
+        return window();
+    }
     if let Some(unknown) = names
         .iter()
         .find(|name| !ROWS.iter().any(|row| row.name == **name))

@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod bindings;
 pub mod cargo;
+pub mod dist;
+pub mod fixture;
 pub mod icons;
 pub mod need;
 pub mod say;
@@ -16,12 +18,17 @@ use std::path::PathBuf;
 
 /// What there is to do, one task a line.
 pub const HELP: &str = "\
-cargo xtask start [-- WORDS]   set this machine up, build, and let a team of agents work through a business setup;
-                               the words say what for
+cargo xtask start [-- WORDS]   set this machine up, build, and open the window; the words stand in its composer.
+                               Without a screen, or with --terminal first, a team works through a business setup
+                               in the terminal; the words say what for
 cargo xtask test [--full]      everything that must hold, from a clean machine; --full with the published figures
 cargo xtask tidy               the house rules: lengths, headers, words that do not belong
-cargo xtask bench [NAME]       measured speed and size beside what is to be held
+cargo xtask bench [NAME]       measured speed and size beside what is to be held; `ui`: of the window
 cargo xtask bindings [--check] write the interface's shapes from the command table; --check says if they are stale
+cargo xtask fixture-home FOLDER [--variant plain|empty|busy]
+                               a data folder of invented businesses, the same whenever it is made
+cargo xtask dist [--from FOLDER] [--into FOLDER]
+                               packages for Linux (.deb, .rpm) in target/dist; --from takes programs built already
 cargo xtask icons              draw the icons again";
 
 /// The root of the workspace: where `Cargo.toml`, `README.md` and `docs/` are.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use xtask::{HELP, bench, bindings, icons, say, start, test, tidy};
+use xtask::{HELP, bench, bindings, dist, fixture, icons, say, start, test, tidy};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +28,8 @@ fn run(args: &[String]) -> anyhow::Result<ExitCode> {
         ("bench", names) => bench::run(names),
         ("bindings", []) => bindings::run(bindings::Wish::Write),
         ("bindings", [check]) if check == "--check" => bindings::run(bindings::Wish::Check),
+        ("fixture-home", words) if !words.is_empty() => fixture::run(words),
+        ("dist", words) => dist::run(&dist::Options::from_words(words)?),
         ("icons", []) => {
             icons::write(&xtask::root().join("icons")).context("cannot draw the icons")?;
             Ok(ExitCode::SUCCESS)

@@ -46,6 +46,25 @@ const BUILD: &[Need] = &[
     },
 ];
 
+/// The window: the web view and what a tray icon is made with.
+const WINDOW: &[Need] = &[
+    Need {
+        what: "WebKitGTK 4.1",
+        debian: "libwebkit2gtk-4.1-dev",
+        present: || has_library("webkit2gtk-4.1"),
+    },
+    Need {
+        what: "the library of tray icons",
+        debian: "libayatana-appindicator3-dev",
+        present: || has_library("ayatana-appindicator3-0.1"),
+    },
+    Need {
+        what: "the library of SVG icons",
+        debian: "librsvg2-dev",
+        present: || has_library("librsvg-2.0"),
+    },
+];
+
 /// Fetches packages that carry a model or a test tool.
 const PIP: Need = Need {
     what: "Python with pip",
@@ -71,6 +90,53 @@ const TEST: &[Need] = &[
         debian: "chromium",
         present: || runs("chromium", &["--version"]) || !cfg!(target_os = "linux"),
     },
+    // A screen, a window manager, a driver, and a tray and notifications played by Python.
+    Need {
+        what: "a screen in memory",
+        debian: "xvfb",
+        present: || has_program("Xvfb"),
+    },
+    Need {
+        what: "a window manager",
+        debian: "openbox",
+        present: || has_program("openbox"),
+    },
+    Need {
+        what: "the driver of the web view",
+        debian: "webkit2gtk-driver",
+        present: || has_program("WebKitWebDriver"),
+    },
+    Need {
+        what: "keys and clicks for a screen",
+        debian: "xdotool",
+        present: || has_program("xdotool"),
+    },
+    // What packages are read with.
+    Need {
+        what: "the reader of .rpm packages",
+        debian: "rpm",
+        present: || has_program("rpm"),
+    },
+    Need {
+        what: "the tools of menu entries",
+        debian: "desktop-file-utils",
+        present: || has_program("desktop-file-validate"),
+    },
+    Need {
+        what: "the opener of links",
+        debian: "xdg-utils",
+        present: || has_program("xdg-open"),
+    },
+    Need {
+        what: "Python's way onto D-Bus",
+        debian: "python3-dbus",
+        present: || system_python_has("dbus"),
+    },
+    Need {
+        what: "Python's main loop",
+        debian: "python3-gi",
+        present: || system_python_has("gi"),
+    },
 ];
 
 /// Whether pip is needed too.
@@ -95,6 +161,26 @@ pub enum Outcome {
 pub fn ensure(fetching: Fetching) -> anyhow::Result<Outcome> {
     let pip = (fetching == Fetching::ByPip).then_some(&PIP);
     let missing = missing(BUILD.iter().chain(pip));
+    if missing.is_empty() {
+        return Ok(Outcome::Ready);
+    }
+    if let Some(words) = by_hand(&missing) {
+        say::problem(&words);
+        return Ok(Outcome::Missing);
+    }
+    install(&missing)?;
+    Ok(Outcome::Ready)
+}
+
+/// Makes sure that the window can be built; where that takes a person, it says what is missing.
+///
+/// # Errors
+/// If apt was tried and failed.
+pub fn ensure_for_window() -> anyhow::Result<Outcome> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Outcome::Ready);
+    }
+    let missing = missing(WINDOW.iter());
     if missing.is_empty() {
         return Ok(Outcome::Ready);
     }
@@ -243,6 +329,21 @@ pub fn runs(program: &str, args: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+fn has_library(name: &str) -> bool {
+    runs("pkg-config", &["--exists", name])
+}
+
+fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    !cfg!(target_os = "linux")
+        || std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+/// The system's own Python has the modules of its packages; another one on PATH has not.
+fn system_python_has(module: &str) -> bool {
+    !cfg!(target_os = "linux") || runs("/usr/bin/python3", &["-c", &format!("import {module}")])
 }
 
 fn is_root() -> bool {

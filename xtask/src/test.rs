@@ -46,12 +46,19 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     }
     phases.time("Rust components", add_components);
     let fetching = thread::spawn(move || Fetched::all(has_nextest));
-    let selection = selection()?;
     phases.hold("formatting", &["fmt", "--all", "--", "--check"], &[])?;
+    // The window carries the built pages, so they come first.
+    let failed = ui::hold(|name, work| phases.time(name, work));
+    phases.failed.extend(failed);
+    let window = need::ensure_for_window()? == Outcome::Ready && ui::is_built();
+    if !window {
+        say::line("SKIPPED: the window, and every test of it\n  because: it cannot be built here");
+    }
+    let selection = selection(window)?;
     let is_built = phases.hold(
         "build",
         &["build", "--workspace"],
-        &with(TARGETS, &selection),
+        &with(TARGETS_WITH_HOST, &selection),
     )?;
     if !is_built {
         say::problem("the build failed; nothing was tested");
@@ -63,9 +70,8 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
         &["clippy", "--workspace", "--all-targets"],
         &lints,
     )?;
-    for name in ui::hold(|name, work| phases.time(name, work))? {
-        phases.failed.push(name);
-    }
+    let failed = ui::hold_in_browser(|name, work| phases.time(name, work));
+    phases.failed.extend(failed);
     let fetched = phases.time("waiting for downloads", || fetching.join());
     let fetched = fetched.map_err(|_| anyhow::anyhow!("the fetching thread panicked"))?;
     fetched.say_what_is_skipped();
@@ -93,13 +99,29 @@ fn add_components() {
 /// Everything but doc examples, of which there are none.
 const TARGETS: &[&str] = &["--lib", "--bins", "--tests"];
 
+/// The same, the host that tests in a browser talk to, and what fills its data folder.
+const TARGETS_WITH_HOST: &[&str] = &[
+    "--lib",
+    "--bins",
+    "--tests",
+    "--example",
+    "bwana-ui-host",
+    "--example",
+    "bwana-fixture-home",
+];
+
 /// The one feature selection of build, lints and tests.
-fn selection() -> anyhow::Result<Vec<&'static str>> {
-    Ok(if cargo::has_feature("bwana-cli", "fault-points")? {
-        vec!["--features", "bwana-cli/fault-points"]
-    } else {
-        Vec::new()
-    })
+fn selection(window: bool) -> anyhow::Result<Vec<&'static str>> {
+    let points = cargo::has_feature("bwana-cli", "fault-points")?;
+    let features = [
+        (points, "bwana-cli/fault-points"),
+        (window, "bwana-desktop/desktop"),
+        (window, "bwana-desktop/custom-protocol"),
+    ];
+    let wanted = features.into_iter().filter(|(wanted, _)| *wanted);
+    Ok(wanted
+        .flat_map(|(_, feature)| ["--features", feature])
+        .collect())
 }
 
 fn with<'a>(first: &[&'a str], then: &[&'a str]) -> Vec<&'a str> {
@@ -147,6 +169,9 @@ impl Phases {
         }
         if !self.failed.is_empty() {
             let failed = self.failed.join(", ");
+            for line in ui::failed_in_browser() {
+                say::line(&format!("  {line}"));
+            }
             say::line(&format!(
                 "FAILED: {failed}. The tests run all the same; the exit code says so."
             ));

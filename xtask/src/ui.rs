@@ -1,10 +1,10 @@
 //! The interface's own checks: types, lint, unit tests, the build with its size, and the browser. They use npm, and begin
 //! with the packages exactly as the lock file names them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::bail;
 
 use crate::{need, say};
 
@@ -18,63 +18,145 @@ const STEPS: &[(&str, &str)] = &[
     ("interface: unit tests", "test"),
     ("interface: build", "build"),
     ("interface: size", "size"),
+    ("interface: handbook", "handbook"),
 ];
 
-/// The tests in a real browser.
-const BROWSER: (&str, &str) = ("interface: browser", "test:ui");
+/// The tests in a real browser: alone, and with the engine behind the pages.
+const BROWSER: &[(&str, &str)] = &[
+    ("interface: browser", "test:ui"),
+    ("interface: with the engine", "test:engine"),
+];
 
-/// Runs everything; `time` wraps each step and hears its name. Gives the names of what did not hold.
-///
-/// # Errors
-/// If npm is there and cannot be started.
-pub fn hold(
-    mut time: impl FnMut(&'static str, &mut dyn FnMut() -> bool) -> bool,
-) -> anyhow::Result<Vec<&'static str>> {
-    let mut failed = Vec::new();
-    if !has_node() {
-        let (major, minor) = NODE_MIN;
-        say::problem(&format!(
-            "the interface needs Node.js {major}.{minor} or newer with npm; nothing of it was checked"
-        ));
-        failed.push("interface: Node.js");
-        return Ok(failed);
+/// What the tests in a browser write, for the script of this name, if something did not hold: a line each.
+fn list_of_failed(script: &str) -> PathBuf {
+    let name = script.replace(':', "-");
+    crate::root()
+        .join("target")
+        .join(format!("failed-{name}.txt"))
+}
+
+/// The lines about what did not hold in the browser tests that ran last.
+pub fn failed_in_browser() -> Vec<String> {
+    let lists = BROWSER.iter().map(|(_, script)| list_of_failed(script));
+    lists
+        .filter_map(|list| std::fs::read_to_string(list).ok())
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Why the interface cannot be built here.
+const NO_NODE: &str = "no Node.js at all";
+
+/// Wraps a step and hears its name.
+pub trait Timed: FnMut(&'static str, &mut dyn FnMut() -> bool) -> bool {}
+impl<F: FnMut(&'static str, &mut dyn FnMut() -> bool) -> bool> Timed for F {}
+
+/// Holds everything that needs no browser, and leaves the built pages behind. Gives the names of what did not hold.
+pub fn hold(mut time: impl Timed) -> Vec<&'static str> {
+    if let Err(why) = can_build() {
+        say::problem(&format!("{why}; nothing of the interface was checked"));
+        return vec!["interface: Node.js"];
     }
-    let npm = |args: &[&str]| -> anyhow::Result<bool> {
-        let status = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
-            .args(args)
-            .current_dir(crate::root())
-            .status()
-            .context("cannot run npm")?;
-        Ok(status.success())
-    };
-    if !has_packages(&crate::root()) {
-        let name = "interface: packages";
-        if !time(name, &mut || {
-            npm(&["ci", "--no-audit", "--no-fund"]).unwrap_or(false)
-        }) {
-            failed.push(name);
-            return Ok(failed);
-        }
+    let name = "interface: packages";
+    if !has_packages(&crate::root()) && !time(name, &mut fetch_packages) {
+        return vec![name];
     }
-    let browser = need::runs("chromium", &["--version"]).then_some(&BROWSER);
-    if browser.is_none() {
+    all(STEPS, time)
+}
+
+/// Holds what needs a browser; the engine's test host must be built.
+pub fn hold_in_browser(time: impl Timed) -> Vec<&'static str> {
+    if !need::runs("chromium", &["--version"]) {
         say::line(
             "SKIPPED: the tests of the interface in a browser\n  because: there is no Chromium",
         );
+        return Vec::new();
     }
-    for (name, script) in STEPS.iter().chain(browser) {
-        if !time(name, &mut || {
-            npm(&["run", "--silent", script]).unwrap_or(false)
-        }) {
-            failed.push(*name);
-        }
-    }
-    Ok(failed)
+    all(BROWSER, time)
 }
 
-fn has_node() -> bool {
-    let version = Command::new("node").arg("--version").output();
-    version.is_ok_and(|output| is_new_enough(&String::from_utf8_lossy(&output.stdout)))
+fn all(steps: &[(&'static str, &str)], mut time: impl Timed) -> Vec<&'static str> {
+    let failed = steps
+        .iter()
+        .filter(|(name, script)| !time(name, &mut || npm(&["run", "--silent", script])));
+    failed.map(|(name, _)| *name).collect()
+}
+
+/// The built pages, for a program that carries them.
+///
+/// # Errors
+/// If they cannot be built here; the words say why.
+pub fn build() -> anyhow::Result<()> {
+    packages()?;
+    if !npm(&["run", "--silent", "build"]) {
+        bail!("the interface could not be built; what npm said stands above");
+    }
+    Ok(())
+}
+
+/// The packages of the lock file, for what runs one of their tools.
+///
+/// # Errors
+/// If there is no Node.js, or they cannot be fetched.
+pub fn packages() -> anyhow::Result<()> {
+    if let Err(why) = can_build() {
+        bail!("{why}");
+    }
+    if !has_packages(&crate::root()) && !fetch_packages() {
+        bail!("npm could not fetch the packages of the interface; what it said stands above");
+    }
+    Ok(())
+}
+
+/// Whether a window could carry the pages: they are built.
+pub fn is_built() -> bool {
+    crate::root().join("ui/dist/index.html").is_file()
+}
+
+/// # Errors
+/// What a person must install.
+pub fn can_build() -> Result<(), String> {
+    let (major, minor) = NODE_MIN;
+    let had = Command::new("node").arg("--version").output();
+    let had = had.map_or_else(
+        |_| String::from(NO_NODE),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    );
+    if is_new_enough(&had) {
+        return Ok(());
+    }
+    Err(format!(
+        "the interface needs Node.js {major}.{minor} or newer with npm, and here is {had}"
+    ))
+}
+
+fn fetch_packages() -> bool {
+    npm(&["ci", "--no-audit", "--no-fund"])
+}
+
+/// Runs one of the interface's scripts with these variables set.
+pub fn script(name: &str, env: &[(&str, &str)]) -> bool {
+    npm_with(&["run", "--silent", name], env)
+}
+
+fn npm(args: &[&str]) -> bool {
+    npm_with(args, &[])
+}
+
+/// `false` too if there is no npm; then it says so itself.
+fn npm_with(args: &[&str], env: &[(&str, &str)]) -> bool {
+    let status = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(crate::root())
+        .status();
+    match status {
+        Ok(status) => status.success(),
+        Err(error) => {
+            say::problem(&format!("cannot run npm: {error}"));
+            false
+        }
+    }
 }
 
 /// `v20.19.3`

@@ -7,25 +7,23 @@ import { router } from './router.svelte';
 import { view } from './view.svelte';
 
 export interface NavPlace {
-  id: string;
+  id: 'home' | 'waiting' | 'runs' | 'workflows' | 'agents' | 'connections' | 'usage';
   label: PlainKey;
   icon: IconName;
   route: Route;
   /** Routes at which it is the current place. */
   holds: readonly Route['name'][];
-  letter?: string;
 }
 
 export const PLACES: readonly (readonly NavPlace[])[] = [
   [
-    { id: 'home', label: 'nav.home', icon: 'home', route: { name: 'home' }, holds: ['home'], letter: 'H' },
+    { id: 'home', label: 'nav.home', icon: 'home', route: { name: 'home' }, holds: ['home'] },
     {
       id: 'waiting',
       label: 'nav.waiting',
       icon: 'inbox',
       route: { name: 'waiting' },
       holds: ['waiting'],
-      letter: 'W',
     },
     {
       id: 'runs',
@@ -33,17 +31,22 @@ export const PLACES: readonly (readonly NavPlace[])[] = [
       icon: 'runs',
       route: { name: 'runs' },
       holds: ['runs', 'run'],
-      letter: 'R',
     },
   ],
   [
+    {
+      id: 'workflows',
+      label: 'nav.workflows',
+      icon: 'workflow',
+      route: { name: 'workflows' },
+      holds: ['workflows'],
+    },
     {
       id: 'agents',
       label: 'nav.agents',
       icon: 'agents',
       route: { name: 'agents' },
       holds: ['agents'],
-      letter: 'A',
     },
     {
       id: 'connections',
@@ -51,48 +54,50 @@ export const PLACES: readonly (readonly NavPlace[])[] = [
       icon: 'connections',
       route: { name: 'connections', tab: 'providers' },
       holds: ['connections'],
-      letter: 'C',
+    },
+    {
+      id: 'usage',
+      label: 'nav.usage',
+      icon: 'chart',
+      route: { name: 'usage' },
+      holds: ['usage'],
     },
   ],
 ];
 
-export const SETTINGS_PLACE: NavPlace = {
+export const SETTINGS_PLACE = {
   id: 'settings',
   label: 'nav.settings',
   icon: 'settings',
   route: { name: 'settings', section: 'general' },
   holds: ['settings'],
-};
+} as const satisfies Omit<NavPlace, 'id'> & { id: 'settings' };
+
+export const HELP_PLACE = {
+  id: 'help',
+  label: 'nav.help',
+  icon: 'question',
+  route: { name: 'help' },
+  holds: ['help'],
+} as const satisfies Omit<NavPlace, 'id'> & { id: 'help' };
 
 export function registerNavigation(shortcuts: ShortcutRegistry): () => void {
-  const places = PLACES.flat();
   const removals = [
-    ...places.map((place, index) =>
-      shortcuts.add({
-        id: `go.${place.id}`,
-        keys: `Mod+${index + 1}`,
-        label: place.label,
-        run: () => router.go(place.route),
-        browserKeeps: true,
-      }),
-    ),
-    ...places.map((place) =>
-      shortcuts.add({
-        id: `go.${place.id}.letters`,
-        keys: `G ${place.letter}`,
-        label: place.label,
-        run: () => router.go(place.route),
-      }),
-    ),
-    shortcuts.add({
-      id: 'go.settings',
-      keys: 'Mod+,',
-      label: 'nav.settings',
-      run: () => router.go(SETTINGS_PLACE.route),
+    ...PLACES.flat().flatMap(({ id, route }) => [
+      shortcuts.on(`go.${id}`, () => router.go(route)),
+      shortcuts.on(`go.${id}.letters`, () => router.go(route)),
+    ]),
+    shortcuts.on('go.settings', () => router.go(SETTINGS_PLACE.route)),
+    shortcuts.on('go.help', () => router.go(HELP_PLACE.route)),
+    shortcuts.on('view.composer', () => {
+      router.go({ name: 'home' });
+      // On the way to it, the screen gives its composer the focus by itself.
+      document.getElementById('composer')?.focus();
     }),
-    shortcuts.add({ id: 'view.sidebar', keys: 'Mod+B', label: 'nav.fold', run: () => view.fold() }),
-    shortcuts.add({ id: 'view.back', keys: 'Mod+[', label: 'nav.back', run: () => router.back() }),
-    shortcuts.add({ id: 'view.forward', keys: 'Mod+]', label: 'nav.forward', run: () => router.forward() }),
+    shortcuts.on('view.new_workflow', () => router.go({ name: 'workflows', edit: true })),
+    shortcuts.on('view.sidebar', () => view.fold()),
+    shortcuts.on('view.back', () => router.back()),
+    shortcuts.on('view.forward', () => router.forward()),
   ];
   return () => removals.forEach((remove) => remove());
 }

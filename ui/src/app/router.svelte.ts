@@ -14,11 +14,15 @@ interface Kept {
 const KEPT_KEY = 'bwana.places';
 const KEPT_ENTRIES = 50;
 
+/** Asked before the window goes elsewhere; true: it stays, until `goOn` is called. */
+type Guard = (goOn: () => void) => boolean;
+
 class Router {
   #route = $state.raw<Route>(parseRoute(location.pathname + location.search));
   #kept = new Map<number, Kept>();
   #id = 0;
   #last = 0;
+  #guard: Guard | undefined;
 
   get route(): Route {
     return this.#route;
@@ -57,6 +61,22 @@ class Router {
   go(route: Route): void {
     const href = hrefOf(route);
     if (href === location.pathname + location.search) return;
+    if (this.#guard?.(() => this.#enter(route, href))) return;
+    this.#enter(route, href);
+  }
+
+  /**
+   * Lets a screen ask before it is left for another place. Back, forward and a reload are not asked: what must outlive them
+   * is kept as a draft. Returns the removal.
+   */
+  guard(guard: Guard): () => void {
+    this.#guard = guard;
+    return () => {
+      if (this.#guard === guard) this.#guard = undefined;
+    };
+  }
+
+  #enter(route: Route, href: string): void {
     this.#remember();
     this.#id = ++this.#last;
     history.pushState({ id: this.#id }, '', href);

@@ -1,7 +1,8 @@
 // The language of the window: the loaded catalogue, `t`, and the formatter that goes with it. Everything that draws words
 // reads from here, so a change of language redraws the window without a reload.
 import { createFormat, directionOfLanguage, type FormatSettings } from '../lib/format';
-import { fillMessage, pieces, type Catalogue, type Piece, type Values } from './message';
+import keys from 'virtual:messages/keys';
+import { fillMessage, pieces, type Catalogue, type Message, type Piece, type Values } from './message';
 import type { MessageArguments } from './keys';
 
 export type MessageKey = keyof MessageArguments;
@@ -17,7 +18,7 @@ export const LANGUAGES = [
   { id: 'ar', name: 'العربية' },
 ] as const;
 
-const LOADERS: Record<string, () => Promise<{ default: Catalogue }>> = {
+const LOADERS: Record<string, () => Promise<{ default: readonly Message[] }>> = {
   en: () => import('virtual:messages/en'),
   fr: () => import('virtual:messages/fr'),
   sw: () => import('virtual:messages/sw'),
@@ -62,7 +63,8 @@ export function tCode(key: string, params: Values = {}): string | undefined {
 export async function useLanguage(next: FormatSettings): Promise<void> {
   const load = LOADERS[next.language];
   if (!load) throw new Error(`no messages for the language ${next.language}`);
-  catalogue = (await load()).default;
+  const { default: messages } = await load();
+  catalogue = Object.fromEntries(keys.map((key, index) => [key, messages[index] ?? key]));
   settings = next;
   document.documentElement.lang = next.language;
   document.documentElement.dir = directionOfLanguage(next.language);

@@ -18,7 +18,8 @@ const BUILT_IN: Readonly<Record<string, Look>> = {
 };
 
 export function lookOf(id: string, name: string): Look {
-  return BUILT_IN[id] ?? { shape: 'circle', hue: 'other', initials: initialsOf(name) };
+  const known = Object.hasOwn(BUILT_IN, id) ? BUILT_IN[id] : undefined;
+  return known ?? { shape: 'circle', hue: 'other', initials: initialsOf(name) };
 }
 
 /** The first letters of the first two words that count; of one word, its first two letters. */

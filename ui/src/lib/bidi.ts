@@ -6,7 +6,7 @@ const RTL_LETTER =
   /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const LETTER = /\p{L}/u;
 /** Parts that stay left to right whatever surrounds them. */
-const NEUTRAL = /```[\s\S]*?(?:```|$)|`[^`\n]*`|\b[a-z][a-z0-9+.-]*:\/\/\S+|\S+@\S+\.\S+/giu;
+const NEUTRAL = /```[\s\S]*?(?:```|$)|`[^`\n]*`|\b[a-z][a-z0-9+.-]*:\/\/\S+|[^\s@]+@[^\s@]+/giu;
 /** A verdict needs no more than this many characters. */
 const LOOKED_AT_CHARS = 2_000;
 

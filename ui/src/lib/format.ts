@@ -59,6 +59,18 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const SMALLEST_USD = 0.0001;
 
+/** Digits after the point of a currency; two where nobody knows it. */
+export function minorDigits(currency: string): number {
+  try {
+    return (
+      new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ??
+      2
+    );
+  } catch {
+    return 2;
+  }
+}
+
 export function directionOfLanguage(language: string): Direction {
   return language === 'ar' || language.startsWith('ar-') ? 'rtl' : 'ltr';
 }
@@ -94,6 +106,7 @@ export function createFormat(settings: FormatSettings) {
   const ordinal = new Intl.PluralRules(tag, { type: 'ordinal' });
   const relative = new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' });
   const conjunction = new Intl.ListFormat(tag, { type: 'conjunction' });
+  const collator = new Intl.Collator(tag);
   const numbers = new Map<string, Intl.NumberFormat>();
   const dates = new Map<string, Intl.DateTimeFormat>();
 
@@ -261,6 +274,6 @@ export function createFormat(settings: FormatSettings) {
     dayKey: (at: number | string) =>
       new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(new Date(at)),
     list: (items: readonly string[]) => conjunction.format(items.map((item) => isolate(item, direction))),
-    compare: (a: string, b: string) => a.localeCompare(b, tag),
+    compare: collator.compare,
   };
 }

@@ -129,3 +129,38 @@ describe('growing text', () => {
     expect(shown(growing.read('other'))).toBe('other');
   });
 });
+
+describe('a text made to hold up the window', () => {
+  // Read without bounds, the worst of these take minutes or end the stack.
+  it.each([
+    ['quotes in quotes', '> '],
+    ['lists in lists', '- + * '],
+    ['brackets', '['],
+    ['pictures', '!['],
+    ['emphasis', '*a **b '],
+    ['underscores', '_a__'],
+    ['tildes', '~~a~'],
+    ['code marks', '`a``b```c'],
+    ['rules of headings', '=\n'],
+    ['items', '- a\n'],
+    ['links', 'https://a.example '],
+    ['breaks', 'a  \n'],
+  ])('%s are read, and draw a bounded number of parts', (_name, unit) => {
+    const text = unit.repeat(250_000 / unit.length);
+    const blocks = readMarkdown(text);
+    const parts = (all: readonly (Block | Inline)[]): number =>
+      all.reduce((sum, one) => {
+        if ('blocks' in one) return sum + 1 + parts(one.blocks);
+        if ('items' in one) return sum + one.items.reduce((of, item) => of + 1 + parts(item.blocks), 1);
+        return 'inside' in one ? sum + 1 + parts(one.inside) : sum + 1;
+      }, 0);
+    expect(parts(blocks)).toBeLessThan(10_000);
+    expect(shown(blocks).length).toBeGreaterThan(0);
+  });
+
+  it('keeps every word of what it does not draw part by part', () => {
+    const words = Array.from({ length: 5_000 }, (_, index) => `- word${index}`).join('\n');
+    const all = shown(readMarkdown(words));
+    for (const index of [0, 1_999, 2_000, 4_999]) expect(all).toContain(`word${index}`);
+  });
+});

@@ -1,6 +1,6 @@
 // What agents write, as an allow-list of blocks and inlines. marked's lexer finds the structure; whatever is not on the list
 // (raw HTML, unknown tokens) is plain text. Nothing here makes HTML. Growing text re-reads only its last blocks.
-import { Lexer, type Token, type Tokens } from 'marked';
+import { Lexer, type Token, type Tokens, type TokensList } from 'marked';
 
 export type Inline =
   | { kind: 'text'; text: string }
@@ -34,8 +34,47 @@ export interface Cell {
 /** Longer messages are cut here and opened in a viewer. */
 export const MESSAGE_LIMIT_CHARS = 256 * 1024;
 const DEEPEST = 12;
+/** More signs of emphasis, links and code than this in one paragraph are no writing; marked needs quadratic time for them. */
+const MARKS_MOST = 2_000;
+/** More parts than this in one place would hold up the window; the rest is one text. */
+const PARTS_MOST = 2_000;
+/** A longer paragraph is drawn in plain pieces: laying out one run of letters takes a browser quadratic time. */
+const PARAGRAPH_CHARS = 16_000;
+const PIECE_CHARS = 2_000;
+const MARK = /[*_~`[\]<\\]/g;
 /** The last blocks of a growing text may still change their kind. */
 const OPEN_BLOCKS = 2;
+
+/** marked's lexer with bounds: whatever goes deeper, or has more marks than writing has, stays text. */
+class BoundedLexer extends Lexer {
+  #depth = 0;
+
+  override blockTokens(src: string, tokens?: Token[], lastParagraphClipped?: boolean): Token[];
+  override blockTokens(src: string, tokens?: TokensList, lastParagraphClipped?: boolean): TokensList;
+  override blockTokens(src: string, tokens: Token[] = [], lastParagraphClipped?: boolean): Token[] {
+    return this.#bounded(src, tokens, () => super.blockTokens(src, tokens, lastParagraphClipped));
+  }
+
+  override inlineTokens(src: string, tokens: Token[] = []): Token[] {
+    if (this.#depth === 0 && (src.match(MARK)?.length ?? 0) > MARKS_MOST) return asText(src, tokens);
+    return this.#bounded(src, tokens, () => super.inlineTokens(src, tokens));
+  }
+
+  #bounded(src: string, tokens: Token[], read: () => Token[]): Token[] {
+    if (this.#depth > DEEPEST) return asText(src, tokens);
+    this.#depth += 1;
+    try {
+      return read();
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+}
+
+function asText(src: string, tokens: Token[]): Token[] {
+  tokens.push({ type: 'text', raw: src, text: src });
+  return tokens;
+}
 
 /** Reads text that grows: everything before its last blocks is kept from the reading before. */
 export class GrowingText {
@@ -48,14 +87,21 @@ export class GrowingText {
       this.#stable = '';
       this.#blocks = [];
     }
-    const tokens = Lexer.lex(cut.slice(this.#stable.length));
+    const tokens = new BoundedLexer().lex(cut.slice(this.#stable.length));
     const closed = Math.max(0, tokens.length - OPEN_BLOCKS);
     this.#blocks = [...this.#blocks, ...blocksOf(tokens.slice(0, closed), 0)];
     this.#stable += tokens
       .slice(0, closed)
       .map((token) => token.raw)
       .join('');
-    return [...this.#blocks, ...blocksOf(tokens.slice(closed), 0)];
+    const rest = blocksOf(tokens.slice(closed), 0);
+    const all = [...this.#blocks, ...rest];
+    if (all.length <= PARTS_MOST) return all;
+    const raw = all
+      .slice(PARTS_MOST)
+      .map((block) => block.raw)
+      .join('');
+    return [...all.slice(0, PARTS_MOST), ...plain(raw)];
   }
 }
 
@@ -64,16 +110,43 @@ export function readMarkdown(text: string): Block[] {
 }
 
 function blocksOf(tokens: readonly Token[], depth: number): Block[] {
-  return tokens.flatMap((token) => blockOf(token, depth));
+  const [near, rest] = bounded(tokens);
+  const blocks = near.flatMap((token) => blockOf(token, depth));
+  return [...blocks, ...plain(rest)];
+}
+
+/** Text as it was written, in pieces of a size a browser lays out at once; between words where there are any. */
+function plain(raw: string): Block[] {
+  const pieces: Block[] = [];
+  for (let from = 0; from < raw.length;) {
+    let to = Math.min(raw.length, from + PIECE_CHARS);
+    if (to < raw.length) {
+      const space = raw.lastIndexOf(' ', to);
+      if (space > from) to = space + 1;
+      else if (/[\ud800-\udbff]/.test(raw.charAt(to - 1))) to -= 1;
+    }
+    const text = raw.slice(from, to);
+    pieces.push({ kind: 'text', raw: text, text });
+    from = to;
+  }
+  return pieces;
+}
+
+/** As many parts as are drawn one by one, and what the others are as text. */
+function bounded<T extends { raw: string }>(parts: readonly T[]): readonly [readonly T[], string] {
+  if (parts.length <= PARTS_MOST) return [parts, ''];
+  const rest = parts.slice(PARTS_MOST).map(({ raw }) => raw);
+  return [parts.slice(0, PARTS_MOST), rest.join('')];
 }
 
 function blockOf(token: Token, depth: number): Block[] {
   const { raw } = token;
-  if (depth > DEEPEST) return [{ kind: 'text', raw, text: raw }];
+  if (depth > DEEPEST) return plain(raw);
   switch (token.type) {
     case 'space':
       return [];
     case 'paragraph':
+      if (raw.length > PARAGRAPH_CHARS) return plain(raw);
       return [{ kind: 'paragraph', raw, inside: inlinesOf((token as Tokens.Paragraph).tokens, depth) }];
     case 'heading': {
       const heading = token as Tokens.Heading;
@@ -85,12 +158,15 @@ function blockOf(token: Token, depth: number): Block[] {
     }
     case 'list': {
       const list = token as Tokens.List;
-      const items = list.items.map((item): ListItem => {
+      const [near, rest] = bounded(list.items);
+      const items = near.map((item): ListItem => {
         const inside = item.tokens.filter((one) => one.type !== 'checkbox');
         const blocks = blocksOf(inside, depth + 1);
         return item.task ? { done: item.checked === true, blocks } : { blocks };
       });
-      return [{ kind: 'list', raw, ordered: list.ordered, start: Number(list.start) || 1, items }];
+      const start = Number(list.start) || 1;
+      const shown: Block = { kind: 'list', raw, ordered: list.ordered, start, items };
+      return [shown, ...plain(rest)];
     }
     case 'blockquote':
       return [{ kind: 'quote', raw, blocks: blocksOf((token as Tokens.Blockquote).tokens, depth + 1) }];
@@ -100,6 +176,8 @@ function blockOf(token: Token, depth: number): Block[] {
         align: one.align === 'right' ? 'end' : one.align === 'center' ? 'center' : 'start',
         inside: inlinesOf(one.tokens, depth),
       });
+      // Of a longer table the words are there, not the cells.
+      if (table.rows.length * table.header.length > PARTS_MOST * 4) return plain(raw);
       return [
         { kind: 'table', raw, head: table.header.map(cell), rows: table.rows.map((row) => row.map(cell)) },
       ];
@@ -107,6 +185,7 @@ function blockOf(token: Token, depth: number): Block[] {
     case 'hr':
       return [{ kind: 'rule', raw }];
     case 'text': {
+      if (raw.length > PARAGRAPH_CHARS) return plain(raw);
       const text = token as Tokens.Text;
       const inside = text.tokens
         ? inlinesOf(text.tokens, depth)
@@ -115,12 +194,13 @@ function blockOf(token: Token, depth: number): Block[] {
     }
     default:
       // HTML, definitions and whatever a later lexer invents: shown as they were written.
-      return [{ kind: 'text', raw, text: raw.trimEnd() }];
+      return plain(raw.trimEnd());
   }
 }
 
 function inlinesOf(tokens: readonly Token[] | undefined, depth: number): Inline[] {
-  return (tokens ?? []).map((token): Inline => {
+  const [near, rest] = bounded(tokens ?? []);
+  const inlines = near.map((token): Inline => {
     if (depth > DEEPEST) return { kind: 'text', text: token.raw };
     switch (token.type) {
       case 'text':
@@ -147,6 +227,7 @@ function inlinesOf(tokens: readonly Token[] | undefined, depth: number): Inline[
         return { kind: 'text', text: token.raw };
     }
   });
+  return rest === '' ? inlines : [...inlines, { kind: 'text', text: rest }];
 }
 
 const NAMED: Readonly<Record<string, string>> = {

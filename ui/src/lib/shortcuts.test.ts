@@ -62,6 +62,15 @@ describe('a shortcut', () => {
     expect(done).toEqual(['Mod+1']);
   });
 
+  it('works in a text field when it writes nothing', () => {
+    const { all, done } = registry(['F1', 'F']);
+    all.press(press('F1', 'F1', { inText: true }), 0);
+    expect(done).toEqual(['F1']);
+    all.singleLetters = false;
+    all.press(press('F1', 'F1'), 1);
+    expect(done).toEqual(['F1', 'F1']);
+  });
+
   it('of two presses needs both within a second', () => {
     const { all, done } = registry(['G H']);
     all.press(press('g', 'KeyG'), 0);
@@ -88,6 +97,16 @@ describe('a shortcut', () => {
     expect(done).toEqual(['Mod+1']);
   });
 
+  it('that counts once swallows the repeats of a held key', () => {
+    const { all, done } = registry(['J']);
+    all.add({ id: 'once', keys: 'A', label: 'once', run: () => done.push('A'), once: true });
+    for (const repeat of [false, true, true]) {
+      expect(all.press(press('a', 'KeyA', { repeat }), 0)).toBe(true);
+      all.press(press('j', 'KeyJ', { repeat }), 0);
+    }
+    expect(done).toEqual(['A', 'J', 'J', 'J']);
+  });
+
   it('is gone once removed', () => {
     const { all, done } = registry([]);
     const remove = all.add({ id: 'x', keys: 'X', label: 'x', run: () => done.push('x') });
@@ -99,5 +118,65 @@ describe('a shortcut', () => {
     expect(capsOf('Mod+Shift+C', false)).toEqual([['Ctrl', 'Shift', 'C']]);
     expect(capsOf('G H', false)).toEqual([['G'], ['H']]);
     expect(capsOf('Mod++', true)).toEqual([['⌘', '+']]);
+  });
+});
+
+describe('an act of the list', () => {
+  const all = () => new ShortcutRegistry({ mac: false, inBrowser: false });
+
+  it('has the keys it ships with until it is given others', () => {
+    const keys = all();
+    const done: string[] = [];
+    keys.on('run.fork', () => done.push('fork'));
+    expect(keys.press(press('f', 'KeyF'), 0)).toBe(true);
+    keys.give({ 'run.fork': 'X' });
+    expect(keys.caps('run.fork')).toEqual([['X']]);
+    expect(keys.press(press('f', 'KeyF'), 1)).toBe(false);
+    expect(keys.press(press('x', 'KeyX'), 2)).toBe(true);
+    keys.give({ 'run.fork': '' });
+    expect(keys.press(press('x', 'KeyX'), 3)).toBe(false);
+    expect(keys.caps('run.fork')).toBeUndefined();
+    keys.give({});
+    expect(keys.press(press('f', 'KeyF'), 4)).toBe(true);
+    expect(done).toEqual(['fork', 'fork', 'fork']);
+  });
+
+  it('can be given two presses', () => {
+    const keys = all();
+    const done: string[] = [];
+    keys.on('run.fork', () => done.push('fork'));
+    keys.give({ 'run.fork': 'G F' });
+    keys.press(press('g', 'KeyG'), 0);
+    keys.press(press('f', 'KeyF'), 10);
+    expect(done).toEqual(['fork']);
+  });
+
+  it('applies where its condition holds', () => {
+    const keys = all();
+    let may = false;
+    keys.on(
+      'task.allow',
+      () => undefined,
+      () => may,
+    );
+    expect(keys.applicable()).toEqual([]);
+    may = true;
+    expect(keys.applicable().map(({ id }) => id)).toEqual(['task.allow']);
+  });
+
+  it.each([
+    ['a question mark in Arabic', 'view.keys', press('؟', 'Slash', { shiftKey: true })],
+    ['a slash on an Arabic layout by its place', 'runs.search', press('ظ', 'Slash')],
+    [
+      'a bracket on a Cyrillic layout by its place',
+      'view.back',
+      press('х', 'BracketLeft', { ctrlKey: true }),
+    ],
+  ] as const)('hears %s', (_name, id, event) => {
+    const keys = all();
+    const done: string[] = [];
+    keys.on(id, () => done.push(id));
+    keys.press(event, 0);
+    expect(done).toEqual([id]);
   });
 });

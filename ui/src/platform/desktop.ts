@@ -1,5 +1,6 @@
 // The desktop window: one Tauri command, and a channel for commands that tell what happens. The only file with Tauri in it.
 import { Channel, invoke } from '@tauri-apps/api/core';
+import { toBase64 } from '../lib/bytes';
 import { RequestError, allowedLink, type Answer, type Cancel, type Platform } from './platform';
 
 export function inDesktop(): boolean {
@@ -70,6 +71,11 @@ export function desktopPlatform(): Platform {
     },
     async copy(text) {
       await rpc('shell.copy', { text });
+    },
+    // The web view of the desktop saves nothing by itself; the shell writes into the person's own folder.
+    async save(name, content) {
+      const held = typeof content === 'string' ? { text: content } : { base64: toBase64(content) };
+      return (await rpc<{ path: string }>('shell.save', { name, ...held })).value;
     },
   };
 }

@@ -17,6 +17,9 @@ export interface Capabilities {
   native: boolean;
 }
 
+/** What a file holds. */
+export type Content = string | Uint8Array<ArrayBuffer>;
+
 /** `lost` means: the next request may fail; the transport dials again by itself. */
 export type LinkState = 'connecting' | 'ready' | 'lost';
 
@@ -41,6 +44,11 @@ export interface Platform {
   /** Opens an https or mailto address outside, after the person saw its host. */
   openLink(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+  /**
+   * Gives the person a file of this name, never over another one. Says where it lies, if the host knows.
+   * @throws RequestError
+   */
+  save(name: string, content: Content): Promise<{ path?: string }>;
   /** The window has drawn itself; the desktop's watchdog waits for this. */
   drawn(): void;
 }

@@ -14,6 +14,7 @@ const TOKEN_KEY = 'bwana.token';
 const CALLER_KEY = 'bwana.caller';
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
+const SAVED_MS = 60_000;
 const SUBPROTOCOL = 'bwana.v1';
 
 type Frame =
@@ -166,6 +167,17 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
       return Promise.resolve();
     },
     copy: (text) => navigator.clipboard.writeText(text),
+    save(name, content) {
+      // A type no browser shows by itself: what is saved is never opened in this window.
+      const url = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = name;
+      link.click();
+      // The browser has taken it up by then.
+      setTimeout(() => URL.revokeObjectURL(url), SAVED_MS);
+      return Promise.resolve({});
+    },
     drawn: () => undefined,
   };
 }

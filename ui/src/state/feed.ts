@@ -39,6 +39,7 @@ export class Feed {
   #wait = FIRST_WAIT_MS;
   #visible = true;
   #tuned = '';
+  #tuning: Promise<void> = Promise.resolve();
   #ready: (() => void)[] = [];
   #closed = false;
   #started = false;
@@ -102,7 +103,13 @@ export class Feed {
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
   }
 
-  async #tune(): Promise<void> {
+  /** One after the other: of two on their way the older could be heard last, and its topics would stand. */
+  #tune(): Promise<void> {
+    this.#tuning = this.#tuning.then(() => this.#tuneNow());
+    return this.#tuning;
+  }
+
+  async #tuneNow(): Promise<void> {
     const watch = this.#watch;
     const wanted = { topics: this.#topics(), visible: this.#visible };
     const key = JSON.stringify([wanted.topics, wanted.visible]);

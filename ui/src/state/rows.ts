@@ -46,6 +46,8 @@ export class Rows<Row, Shown = unknown> implements Subscriber {
     if (this.#held) this.#held.push({ changes, to });
     this.#lay(changes);
     this.#options.changed();
+    // While a query is under way its answer decides whether another is needed.
+    if (!this.#held && changes.some(isOnlyNews)) this.requery();
   }
 
   requery(): void {
@@ -64,12 +66,16 @@ export class Rows<Row, Shown = unknown> implements Subscriber {
       this.#held = undefined;
       this.rows.clear();
       for (const [id, row] of this.#options.rowsOf(answer.value)) this.rows.set(id, row);
+      let isOld = false;
       for (const { changes, to } of held ?? []) {
         const contained = answer.at !== undefined && answer.at.epoch === to.epoch && within(to, answer.at);
-        if (!contained) this.#lay(changes);
+        if (contained) continue;
+        this.#lay(changes);
+        isOld ||= changes.some(isOnlyNews);
       }
       this.error = undefined;
       this.loaded = true;
+      if (isOld) this.requery();
     } catch (error) {
       if (mine !== this.#queries || this.#closed) return;
       this.#held = undefined;
@@ -80,10 +86,16 @@ export class Rows<Row, Shown = unknown> implements Subscriber {
 
   #lay(changes: Change[]): void {
     for (const change of changes) {
+      if (isOnlyNews(change)) continue;
       const row = change.row as Row | undefined;
       const stays = change.op === 'upsert' && row !== undefined && (this.#options.belongs?.(row) ?? true);
       if (stays) this.rows.set(change.id, row);
       else this.rows.delete(change.id);
     }
   }
+}
+
+/** Rows made of many things (agents, workflows, providers, settings) come without themselves: the list is asked for again. */
+function isOnlyNews(change: Change): boolean {
+  return change.op === 'upsert' && (change.row === undefined || change.row === null);
 }

@@ -1,17 +1,13 @@
 // What the whole window shares: the platform, the feed, the settings, today's figures and how many tasks wait. Made once at
 // start, read through `session()`.
-import type { SettingShown, Today } from '../bindings/types';
+import type { SettingShown, TaskList, TaskShown, Today } from '../bindings/types';
 import type { LinkState, Platform } from '../platform/platform';
-import type { FormatSettings, Rate } from '../lib/format';
+import { minorDigits, type FormatSettings, type Rate } from '../lib/format';
 import { useLanguage } from '../i18n/i18n.svelte';
 import { ShortcutRegistry } from '../lib/shortcuts';
 import { Collection } from './collection.svelte';
 import { Feed } from './feed';
-
-interface TaskId {
-  id: string;
-  status: string;
-}
+import { readGiven } from './given';
 
 export class Session {
   readonly platform: Platform;
@@ -19,7 +15,8 @@ export class Session {
   readonly shortcuts: ShortcutRegistry;
   readonly settings: Collection<SettingShown, { settings: SettingShown[] }>;
   readonly today: Collection<Today, Today>;
-  readonly tasks: Collection<TaskId, { tasks: TaskId[] }>;
+  /** The open ones. */
+  readonly tasks: Collection<TaskShown, TaskList>;
   link = $state<LinkState>('connecting');
 
   constructor(platform: Platform) {
@@ -29,6 +26,7 @@ export class Session {
       mac: /Mac/.test(navigator.platform),
       inBrowser: platform.kind === 'web',
     });
+    this.shortcuts.give(readGiven());
     const { feed } = this;
     this.settings = new Collection({
       feed,
@@ -45,7 +43,7 @@ export class Session {
     this.tasks = new Collection({
       feed,
       topic: 'tasks',
-      query: () => platform.rpc<{ tasks: TaskId[] }>('tasks.list'),
+      query: () => platform.rpc<TaskList>('tasks.list'),
       rowsOf: (shown) => shown.tasks.map((row) => [row.id, row] as const),
       belongs: (row) => row.status === 'open',
     });
@@ -66,15 +64,15 @@ export class Session {
       const value = this.setting(key);
       return typeof value === 'string' && value !== '' ? value : undefined;
     };
-    const rates = this.setting('rates');
     const [region, currency] = [text('region'), text('currency')];
+    const rate = rateOf(currency, this.setting('currency_rate'), this.setting('currency_rate_date'));
     return {
       language: text('language') ?? 'en',
       timeZone: text('time_zone') ?? this.today.get('today')?.time_zone ?? 'UTC',
       ...(region ? { region } : {}),
       ...(currency ? { currency } : {}),
       arabicDigits: this.setting('arabic_digits') === true,
-      ...(rates && typeof rates === 'object' ? { rates: rates as Record<string, Rate> } : {}),
+      ...(currency && rate ? { rates: { [currency]: rate } } : {}),
     };
   }
 
@@ -83,6 +81,14 @@ export class Session {
     await Promise.all([this.settings.open(), this.today.open(), this.tasks.open()]);
     await useLanguage(this.formatSettings);
   }
+}
+
+/** The person's own rate, if it is one and its day is known: without a day nobody could say how old it is. */
+function rateOf(currency: string | undefined, rate: unknown, day: unknown): Rate | undefined {
+  const perUsd = typeof rate === 'string' || typeof rate === 'number' ? Number(rate) : NaN;
+  if (currency === undefined || !Number.isFinite(perUsd) || perUsd <= 0) return undefined;
+  if (typeof day !== 'string' || !/^\d{4}-\d\d-\d\d$/.test(day)) return undefined;
+  return { per_usd: perUsd, minor_digits: minorDigits(currency), day };
 }
 
 let only: Session | undefined;

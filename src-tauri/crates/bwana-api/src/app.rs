@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use bwana_config::{KeyPlace, Secrets, Settings, SettingsFile};
 use bwana_engine::{Deps, Engine, Options};
@@ -13,20 +14,27 @@ use bwana_types::entry::Seq;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::{IdSource, RunId, TaskId};
 use bwana_types::time::Clock;
-use bwana_workflow::machine::{Control, Input};
+use bwana_types::traffic::Traffic;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::book::{self, Book};
 use crate::caller::Caller;
+use crate::care;
 use crate::feed::Watches;
+use crate::health::{self, Rest};
 use crate::hub::Hub;
+use crate::meter::{self, Meter};
+use crate::moment::Moments;
 use crate::overview::Costs;
+use crate::parts::Parts;
 use crate::quiet;
+use crate::recovering;
+use crate::search::{self, Searching};
 use crate::window::CallText;
 
 /// Who pauses the runs of a restored backup.
-const RESTORED: &str = "restored backup";
+pub(crate) const RESTORED: &str = "restored backup";
 
 /// What a host brings: where the data is, and the outside world.
 #[derive(Clone)]
@@ -50,12 +58,25 @@ pub enum Mode {
     Drive,
     /// Holds the lock, takes over every unfinished run and serves others.
     Own,
+    /// Opens no database: to say what is wrong with it, and to put one that works in its place.
+    Repair,
 }
 
 /// One data folder, opened. A clone is the same one.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+}
+
+/// A data folder that others hold open, or no longer do.
+pub(crate) struct WeakApp {
+    inner: Weak<Inner>,
+}
+
+impl WeakApp {
+    pub(crate) fn open(&self) -> Option<App> {
+        self.inner.upgrade().map(|inner| App { inner })
+    }
 }
 
 struct Inner {
@@ -75,6 +96,18 @@ struct Inner {
     watches: Watches,
     /// What agents cost, counted once a run.
     costs: Costs,
+    /// Who has a part in which definition.
+    parts: Parts,
+    /// What everything said is found by.
+    searching: Searching,
+    /// Where the run looked at last was folded to.
+    moments: Moments,
+    /// What is sent and heard.
+    meter: Arc<Meter>,
+    /// Whether the disk is full and everything rests.
+    rest: Rest,
+    /// Why there is no database open that could be: for repair only.
+    damage: Option<StoreError>,
     /// Work of ours that must end before the store closes.
     tracker: TaskTracker,
 }
@@ -85,28 +118,44 @@ impl App {
     /// # Errors
     /// If the settings cannot be read, another process owns the folder, or the database cannot be used.
     pub fn open(host: HostOptions, mode: Mode) -> Result<Self, ApiError> {
-        let settings = SettingsFile::open(&host.home)?;
+        let settings = match mode {
+            // A host that stays comes up all the same, and says what is wrong with the file; whoever typed a command is
+            // told at once.
+            Mode::Own | Mode::Repair => SettingsFile::open_or_last_good(&host.home)?,
+            Mode::Read | Mode::Drive => SettingsFile::open(&host.home)?,
+        };
         if let Some(place) = settings.current().secrets.place {
             host.secrets.choose(place);
         }
         learn_keys(&host.secrets, &settings.current());
+        let damaged = |error: StoreError| recovering::with_backups(&host.home, error);
         let store = match mode {
             Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
                 Ok(store) => Some(store),
                 Err(StoreError::NoDatabase { .. }) => None,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(damaged(error)),
             },
             Mode::Drive | Mode::Own => {
-                Some(Store::open_owner(&host.home, Arc::clone(&host.clock))?)
+                Some(Store::open_owner(&host.home, Arc::clone(&host.clock)).map_err(damaged)?)
             }
+            Mode::Repair => None,
         };
-        let hub = Arc::new(Hub::new(&host.home, settings.clone(), host.secrets.clone()));
+        let damage = match mode {
+            // Opened once and closed again, only to hear what it says.
+            Mode::Repair => damage_of(&host),
+            Mode::Read | Mode::Drive | Mode::Own => None,
+        };
+        let meter = Arc::<Meter>::default();
+        let hub = Hub::new(&host.home, settings.clone(), host.secrets.clone());
+        let hub = Arc::new(hub.counted_by(meter.traffic().clone()));
         let tools = OnceLock::new();
         let engine = match (&store, mode) {
             (Some(store), Mode::Drive | Mode::Own) => {
                 let _ = tools.set(registry()?);
                 let registry = tools.get().cloned().unwrap_or_default();
-                Some(engine(&host, store, &settings.current(), registry, &hub)?)
+                let egress = egress_of(&settings.current(), meter.traffic())?;
+                let outside = (registry, egress);
+                Some(engine(&host, store, &settings.current(), outside, &hub))
             }
             _ => None,
         };
@@ -123,9 +172,19 @@ impl App {
                 starting: Mutex::new(()),
                 watches: Watches::default(),
                 costs: Costs::default(),
+                parts: Parts::default(),
+                searching: Searching::default(),
+                moments: Moments::default(),
+                meter,
+                rest: Rest::default(),
+                damage,
                 tracker: TaskTracker::new(),
             }),
         };
+        if app.inner.engine.is_some() {
+            app.inner.settings.keep_good();
+            meter::keep(&app)?;
+        }
         Ok(app)
     }
 
@@ -138,17 +197,53 @@ impl App {
         let (store, engine) = (self.owner()?, self.engine()?);
         if store.restored_at()?.is_some() {
             for run in store.unfinished_runs()? {
-                let pause = Control::Pause {
-                    by: String::from(RESTORED),
-                };
                 // A run that cannot be folded is reported by the recovery below and moves no more than this.
-                if let Err(error) = quiet::steer(self, run.id, Input::Control(pause)).await {
+                if let Err(error) = quiet::pause(self, run.id, RESTORED).await {
                     tracing::error!(run = %run.id, "left alone: {}", error.message);
                 }
             }
             store.settle_restored().await?;
         }
-        engine.recover()
+        let resumed = engine.recover()?;
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, runs = resumed.len(), "took the data folder over");
+        Ok(resumed)
+    }
+
+    /// Makes a backup every hour in which something changed, as long as the folder is open, but none before
+    /// `first_after`. For hosts that stay.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn keep_backups(&self, first_after: Duration) -> Result<(), ApiError> {
+        care::keep(self, first_after)
+    }
+
+    /// Keeps the index for searching with the journal, as long as the folder is open. For hosts that stay.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn keep_search(&self) -> Result<(), ApiError> {
+        search::keep(self)
+    }
+
+    /// Watches the disk as long as the folder is open: sets room aside, brings everything to rest when there is none, and
+    /// lets it go on when there is again. For hosts that stay.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn keep_room(&self) -> Result<(), ApiError> {
+        health::keep(self)
+    }
+
+    /// Everything a host that stays does unasked: backups, the index for searching, room on the disk.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn keep_house(&self, first_backup_after: Duration) -> Result<(), ApiError> {
+        self.keep_backups(first_backup_after)?;
+        self.keep_search()?;
+        self.keep_room()
     }
 
     /// Lets what is in flight settle for two seconds, makes everything durable and gives the folder free.
@@ -163,6 +258,15 @@ impl App {
         self.inner.tracker.wait().await;
         self.inner.hub.close().await;
         if let Some(store) = &self.inner.store {
+            if store.is_owner() {
+                match meter::write(self).await {
+                    // The day's bytes are not worth more than a proper end.
+                    Err(error) if self.is_shut() => {
+                        tracing::warn!("the day's bytes are not written: {}", error.message);
+                    }
+                    written => written?,
+                }
+            }
             store.close().await?;
         }
         Ok(())
@@ -170,6 +274,14 @@ impl App {
 
     pub fn home(&self) -> &Path {
         &self.inner.host.home
+    }
+
+    /// What this host brings, for another data folder.
+    pub(crate) fn host_at(&self, home: &Path) -> HostOptions {
+        HostOptions {
+            home: home.to_owned(),
+            ..self.inner.host.clone()
+        }
     }
 
     pub fn mode(&self) -> Mode {
@@ -226,11 +338,26 @@ impl App {
     /// The database, if there is one.
     pub(crate) fn store(&self) -> Result<&Store, ApiError> {
         self.inner.store.as_ref().ok_or_else(|| {
-            StoreError::NoDatabase {
+            let none = || StoreError::NoDatabase {
                 home: self.home().to_owned(),
-            }
-            .into()
+            };
+            self.damage().cloned().unwrap_or_else(none).into()
         })
+    }
+
+    /// Whether nothing is stored for now: the disk is full, or a restore waits.
+    fn is_shut(&self) -> bool {
+        self.maybe_store()
+            .is_some_and(|store| store.is_owner() && store.check_open().is_err())
+    }
+
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.inner.rest
+    }
+
+    /// Why the database could not be opened; only where it was opened for repair.
+    pub(crate) fn damage(&self) -> Option<&StoreError> {
+        self.inner.damage.as_ref()
     }
 
     pub(crate) fn maybe_store(&self) -> Option<&Store> {
@@ -241,6 +368,7 @@ impl App {
     pub(crate) fn owner(&self) -> Result<&Store, ApiError> {
         match &self.inner.store {
             Some(store) if store.is_owner() => Ok(store),
+            None if self.damage().is_some() => self.store(),
             _ => Err(ApiError::new(
                 ErrorCode::Internal,
                 "this process reads the data folder and was asked to change it",
@@ -297,6 +425,37 @@ impl App {
         &self.inner.costs
     }
 
+    /// What this process sends and hears. Counted for its data folder only if it owns that.
+    pub fn traffic(&self) -> &Traffic {
+        self.inner.meter.traffic()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.inner.meter
+    }
+
+    pub(crate) fn meter_shared(&self) -> Arc<Meter> {
+        Arc::clone(&self.inner.meter)
+    }
+
+    pub(crate) fn weak(&self) -> WeakApp {
+        WeakApp {
+            inner: Arc::downgrade(&self.inner),
+        }
+    }
+
+    pub(crate) fn searching(&self) -> &Searching {
+        &self.inner.searching
+    }
+
+    pub(crate) fn moments(&self) -> &Moments {
+        &self.inner.moments
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+
     /// The last entry of a run that may be told; `None`: all of them, because nobody works on it here.
     pub(crate) fn told(&self, run: RunId) -> Option<Seq> {
         self.inner.engine.as_ref()?.told(run)
@@ -349,7 +508,7 @@ impl App {
     }
 
     pub(crate) fn egress(&self) -> Result<Egress, ApiError> {
-        egress_of(&self.settings())
+        egress_of(&self.settings(), self.traffic())
     }
 
     /// The run a person means by an id or its last characters.
@@ -380,6 +539,16 @@ impl App {
                 ..RunFilter::default()
             })?
             .len())
+    }
+}
+
+/// What is wrong with a database that nobody has open.
+fn damage_of(host: &HostOptions) -> Option<StoreError> {
+    let looked = Store::open_reader(&host.home, Arc::clone(&host.clock))
+        .and_then(|store| store.check_pages());
+    match looked {
+        Ok(found) => found.map(|what| StoreError::Damaged { what }),
+        Err(error) => Some(error).filter(|error| matches!(error, StoreError::Damaged { .. })),
     }
 }
 
@@ -416,9 +585,10 @@ fn registry() -> Result<Registry, ApiError> {
     Registry::new(builtin()).map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
 }
 
-fn egress_of(settings: &Settings) -> Result<Egress, ApiError> {
+fn egress_of(settings: &Settings, traffic: &Traffic) -> Result<Egress, ApiError> {
     let settings = EgressSettings {
         private_hosts: settings.egress.private_hosts.clone(),
+        traffic: traffic.clone(),
         ..EgressSettings::default()
     };
     Egress::new(settings)
@@ -429,16 +599,16 @@ fn engine(
     host: &HostOptions,
     store: &Store,
     settings: &Settings,
-    tools: Registry,
+    (tools, egress): (Registry, Egress),
     hub: &Arc<Hub>,
-) -> Result<Engine, ApiError> {
+) -> Engine {
     let models: Arc<dyn bwana_engine::Models> = Arc::<Hub>::clone(hub);
-    Ok(Engine::new(Deps {
+    Engine::new(Deps {
         store: store.clone(),
         clock: Arc::clone(&host.clock),
         ids: Arc::clone(&host.ids),
         tools,
-        egress: egress_of(settings)?,
+        egress,
         models,
         redactor: host.secrets.redactor().clone(),
         options: Options {
@@ -447,5 +617,5 @@ fn engine(
             day_limit: settings.budget.day_usd,
             time_zone: time_zone(settings),
         },
-    }))
+    })
 }

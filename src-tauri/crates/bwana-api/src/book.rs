@@ -203,7 +203,8 @@ pub(crate) async fn open(
     tools: &BTreeSet<String>,
 ) -> Result<Book, ApiError> {
     let mut book = Book::of_store(store)?;
-    let owner = store.filter(|store| store.is_owner());
+    // While nothing is stored, reading goes on.
+    let owner = store.filter(|store| store.is_owner() && store.check_open().is_ok());
     ship(&mut book, store, owner).await?;
     for file in files(home) {
         let name = file.name(home);

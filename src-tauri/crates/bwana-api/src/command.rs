@@ -13,9 +13,10 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    agents, budget, data, definitions, doctor, drafts, egress, events, export, feed, grants,
-    models, overview, plan, providers, record, replay, runs, say, secrets, settings, tasks, tools,
-    usage, window,
+    about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts, egress,
+    events, export, feed, grants, health, logs, models, moment, overview, pages, plan, profiles,
+    providers, record, recovering, replay, restoring, runs, say, search, secrets, settings,
+    spending, takeover, tasks, tools, usage, versions, window,
 };
 
 /// What a command is called with besides its request.
@@ -220,6 +221,9 @@ impl App {
             Needs::Owner => drop(self.owner()?),
             Needs::Runs => self.check_takes_runs(ctx.caller)?,
         }
+        if C::NEEDS != Needs::Reader {
+            health::check_awake(self, C::NAME)?;
+        }
         C::perform(self, ctx, request).await
     }
 }
@@ -259,10 +263,20 @@ commands! {
     CallPartial = "call.partial" (Reader, Read) window::CallRequest => window::CallText, window::partial;
     /// Folds a run's journal again, with no call and no effect.
     RunReplay = "run.replay" (Reader, Read) runs::RunRef => replay::ReplayReport, replay::replay;
+    /// Shows a run as it was at one of its entries. Calls nothing.
+    RunAt = "run.at" (Reader, Read) moment::AtRequest => moment::Moment, moment::at;
     /// Gives a whole run as one document.
     RunExport = "run.export" (Reader, Read) runs::RunRef => export::Document, export::export;
     /// Takes an exported run in, paused.
     RunImport = "run.import" (Owner, Machine) export::ImportRequest => runs::RunShown, export::import;
+
+    /// Takes an exported run in whose text a person chose, paused.
+    RunImportText = "run.import_text" (Owner, Configure) export::ImportTextRequest => runs::RunShown,
+        export::import_text;
+    /// Writes a run down for people.
+    RunExportAs = "run.export_as" (Reader, Read) pages::PagesRequest => pages::Pages, pages::pages;
+    /// Finds what was asked, said and written.
+    SearchFind = "search.find" (Reader, Read) search::SearchRequest => search::SearchShown, search::find;
 
     /// Tells a window what changes, until it goes away.
     ChangesWatch = "changes.watch" (Reader, Read) feed::WatchRequest => feed::WatchEnd, feed::watch;
@@ -273,8 +287,13 @@ commands! {
 
     /// Shows what the first screen shows.
     HomeShow = "home.show" (Reader, Read) definitions::Nothing => overview::HomeShown, overview::home;
+    /// Says whether the data folder is well: its disk and its database.
+    HomeHealth = "home.health" (Reader, Read) definitions::Nothing => health::HealthShown, health::health;
     /// Shows today in numbers.
     UsageToday = "usage.today" (Reader, Read) definitions::Nothing => overview::Today, overview::today;
+    /// Shows what each day cost, by who or what spent it.
+    UsageReport = "usage.report" (Reader, Read) spending::SpendingRequest => spending::Spending,
+        spending::report;
     /// Shows every agent and what it is doing.
     AgentsPanels = "agents.panels" (Reader, Read) definitions::Nothing => overview::AgentPanels, overview::panels;
     /// Lists workflows with their records.
@@ -328,6 +347,18 @@ commands! {
     /// Takes agents and workflows in.
     DefinitionsImport = "definitions.import" (Owner, Work) definitions::ImportRequest => definitions::ImportReport,
         definitions::import;
+    /// Lists what an agent or a workflow is and was.
+    DefinitionsVersions = "definitions.versions" (Reader, Read) versions::VersionsOf => versions::VersionList,
+        versions::list;
+    /// Gives one of its versions as a file.
+    DefinitionsVersion = "definitions.version" (Reader, Read) versions::VersionRef => definitions::ExportedText,
+        versions::show;
+    /// Puts one of its versions in force again.
+    DefinitionsRestore = "definitions.restore" (Owner, Configure) versions::VersionRef => definitions::ImportReport,
+        versions::restore;
+    /// Takes a workflow away; one that comes with the program is as it came.
+    WorkflowsRemove = "workflows.remove" (Owner, Configure) definitions::ById => versions::Removed,
+        versions::remove_workflow;
     /// Gives the JSON Schemas of the file formats.
     Definitions = "definitions.schemas" (Reader, Read) definitions::Nothing => definitions::SchemaList,
         definitions::file_schemas;
@@ -344,6 +375,12 @@ commands! {
     /// Lists providers people know by name.
     ProvidersPresets = "providers.presets" (Reader, Read) definitions::Nothing => providers::PresetList,
         providers::presets;
+    /// Lists keys in the environment and model servers on this machine that could be used.
+    ProvidersFound = "providers.found" (Reader, Configure) definitions::Nothing => takeover::FoundProviders,
+        takeover::found;
+    /// Sets up those a person chose.
+    ProvidersImport = "providers.import" (Owner, Configure) takeover::TakeOverRequest => takeover::TakenOver,
+        takeover::take_over;
     /// Adds a provider or changes it.
     ProvidersAdd = "providers.add" (Owner, Configure) providers::AddRequest => providers::ProviderShown,
         providers::add;
@@ -390,6 +427,9 @@ commands! {
     SettingsShow = "settings.show" (Reader, Read) definitions::Nothing => settings::SettingsShown, settings::show;
     /// Changes one of them.
     SettingsSet = "settings.set" (Owner, Configure) settings::SetRequest => settings::SettingShown, settings::set;
+    /// Puts the last settings back that could be used; the file as it is is kept.
+    SettingsRestore = "settings.restore" (Owner, Configure) definitions::Nothing => settings::SettingsRestored,
+        settings::restore;
     /// Gives what was typed and not sent.
     DraftsGet = "drafts.get" (Reader, Read) drafts::DraftPlace => drafts::Draft, drafts::get;
     /// Keeps it.
@@ -411,10 +451,46 @@ commands! {
 
     /// Copies everything into a folder, checked.
     Backup = "backup" (Reader, Machine) data::BackupRequest => data::BackupReport, data::backup;
+    /// Lists the backups that were made by themselves.
+    BackupList = "backup.list" (Reader, Read) definitions::Nothing => care::BackupList, care::list;
+    /// Makes one of those now.
+    BackupNow = "backup.now" (Owner, Configure) definitions::Nothing => data::BackupReport, care::now;
+    /// Says what is in a backup, and how its runs stand to those here.
+    BackupPreview = "backup.preview" (Reader, Configure) restoring::BackupRef => restoring::BackupPreview,
+        restoring::preview;
+    /// Takes runs in from a backup beside those that are here, or brings it back as a profile of its own.
+    BackupRestore = "backup.restore" (Owner, Configure) restoring::BackupRestoreRequest => restoring::BackupRestored,
+        restoring::restore;
+    /// Takes back what was last taken in from a backup, with everything since; first says what that is.
+    BackupUndo = "backup.undo" (Owner, Configure) restoring::BackupUndoRequest => restoring::BackupUndo,
+        restoring::undo;
+    /// Says what can be brought back of a damaged database.
+    RecoverLook = "recover.look" (Reader, Configure) definitions::Nothing => recovering::RecoverLook, recovering::look;
+    /// Puts a database that works in the place of a damaged one, which is set aside.
+    RecoverRun = "recover.run" (Reader, Configure) recovering::RecoverRequest => recovering::RecoverReport,
+        recovering::recover;
+    /// Lists the profiles of this person.
+    ProfilesList = "profiles.list" (Reader, Read) definitions::Nothing => profiles::ProfileList, profiles::list;
+    /// Makes a profile.
+    ProfilesCreate = "profiles.create" (Reader, Configure) profiles::ProfileRef => profiles::ProfileShown,
+        profiles::create;
     /// Checks that everything stored is whole.
     Verify = "verify" (Reader, Machine) definitions::Nothing => data::VerifyReport, data::verify;
     /// Computes lists and sums anew from the journals.
     Rebuild = "rebuild" (Owner, Machine) definitions::Nothing => data::RebuildReport, data::rebuild;
+    /// Gives a piece of a file a run wrote.
+    ArtifactsRead = "artifacts.read" (Reader, Read) artifacts::ReadRequest => artifacts::ArtifactPiece,
+        artifacts::read;
+    /// Says what this program is, where its data stands, and what it is made with.
+    AppAbout = "app.about" (Reader, Read) definitions::Nothing => about::AboutShown, about::about;
+    /// Shows the last lines of the program's own log.
+    LogsTail = "logs.tail" (Reader, Read) logs::TailRequest => logs::LogTail, logs::tail;
+    /// Shows every line of what a person may hand to somebody who helps. Nothing sends it.
+    DiagnosticsPreview = "diagnostics.preview" (Reader, Read) definitions::Nothing => diagnostics::DiagnosticsShown,
+        diagnostics::preview;
+    /// Gives the same as a file.
+    DiagnosticsSave = "diagnostics.save" (Reader, Read) definitions::Nothing => diagnostics::DiagnosticsText,
+        diagnostics::save;
     /// Looks at this machine and says what is missing.
     Doctor = "doctor" (Reader, Read) definitions::Nothing => doctor::DoctorReport, doctor::doctor;
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bwana_engine::{fold, row};
-use bwana_store::{RunFilter, RunInfo, RunRow, Store};
+use bwana_store::{BackupDone, RunFilter, RunInfo, RunRow, Store};
 use bwana_types::definition::Definition;
 use bwana_types::entry::Entry;
 use bwana_types::error::{ApiError, ErrorCode};
@@ -33,6 +33,17 @@ pub struct BackupReport {
     pub files: usize,
     pub bytes: u64,
     pub runs: u64,
+}
+
+impl From<BackupDone> for BackupReport {
+    fn from(done: BackupDone) -> Self {
+        Self {
+            path: done.path.display().to_string(),
+            files: done.files,
+            bytes: done.bytes,
+            runs: done.runs,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,13 +91,7 @@ pub(crate) async fn backup(
     let to = request
         .to
         .unwrap_or_else(|| app.home().join(bwana_store::BACKUPS_DIR));
-    let done = app.store()?.backup(&to).await?;
-    Ok(BackupReport {
-        path: done.path.display().to_string(),
-        files: done.files,
-        bytes: done.bytes,
-        runs: done.runs,
-    })
+    Ok(app.store()?.backup(&to).await?.into())
 }
 
 /// Replaces the content of the data folder by a backup; what was there is kept beside it. Runs that had not ended when
@@ -182,7 +187,7 @@ fn look(store: &Store, info: &RunInfo, entries: &[Entry]) -> Result<Option<RunRo
     Ok(state.unknown.is_none().then(|| row(&state)))
 }
 
-fn all_runs(store: &Store) -> Result<Vec<RunInfo>, ApiError> {
+pub(crate) fn all_runs(store: &Store) -> Result<Vec<RunInfo>, ApiError> {
     let mut runs: Vec<RunInfo> = Vec::new();
     let mut before: Option<RunId> = None;
     loop {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bwana_store::DefinitionKind;
+use bwana_store::{DefinitionKind, Imported};
 use bwana_types::agent::AgentFile;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::hash::Hash;
@@ -342,8 +342,18 @@ pub(crate) async fn import(
             return Err(known(&agent.id, "an agent"));
         }
     }
-    let outcomes = book::put(store, &found, &name).await?;
+    // The word for what is shipped is nobody's file name.
+    let source = if name == BUILTIN { "import" } else { &name };
+    let outcomes = book::put(store, &found, source).await?;
     store.sync().await?;
+    Ok(report_of(outcomes, &found.notes))
+}
+
+/// What became of definitions that were taken in.
+pub(crate) fn report_of(
+    outcomes: Vec<(DefinitionKind, String, Imported)>,
+    notes: &[Issue],
+) -> ImportReport {
     let items = outcomes.into_iter().map(|(kind, id, status)| ImportedLine {
         kind: kind.as_str().to_owned(),
         id,
@@ -352,10 +362,10 @@ pub(crate) async fn import(
             .and_then(|status| status.as_str().map(str::to_owned))
             .unwrap_or_default(),
     });
-    Ok(ImportReport {
+    ImportReport {
         items: items.collect(),
-        notes: found.notes.iter().map(IssueShown::from).collect(),
-    })
+        notes: notes.iter().map(IssueShown::from).collect(),
+    }
 }
 
 /// An error of a file, with the file's name in front.
@@ -393,13 +403,18 @@ fn export<T: Serialize>(
         .find(|file| kept.source == BUILTIN && file.path == path);
     let text = match shipped {
         Some(file) => file.text.to_owned(),
-        None => serde_saphyr::to_string(&kept.file)
-            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?,
+        None => yaml(&kept.file)?,
     };
     Ok(ExportedText {
         id: id.to_owned(),
         text,
     })
+}
+
+/// A definition as text that `import` takes.
+pub(crate) fn yaml(file: &impl Serialize) -> Result<String, ApiError> {
+    serde_saphyr::to_string(file)
+        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
 }
 
 pub(crate) async fn file_schemas(

@@ -2,7 +2,7 @@
 //! nothing, asks no provider that costs anything, and talks to servers on this machine only.
 
 mod path;
-mod servers;
+pub(crate) mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -58,6 +58,30 @@ pub enum FindingStatus {
     /// Something does not work.
     Broken,
 }
+
+/// Codes of findings, with the names of their values.
+pub const DOCTOR_CODES: &[(&str, &[&str])] = &[
+    ("model.step", &["number", "step", "outcome", "value"]),
+    (
+        "provider.state",
+        &[
+            "provider",
+            "address",
+            "model",
+            "key",
+            "key_at",
+            "why",
+            "reach",
+            "price",
+            "price_as_of",
+            "first",
+        ],
+    ),
+    ("proxy.none", &[]),
+    ("proxy.used", &["variable"]),
+    ("server.found", &["preset", "title", "base_url"]),
+    ("server.unknown", &["address"]),
+];
 
 impl Finding {
     fn new(id: &str, status: FindingStatus, message: impl Into<String>) -> Self {

@@ -59,6 +59,15 @@ pub struct ImportRequest {
     pub file: PathBuf,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportTextRequest {
+    /// What the document is called, for messages; nothing is opened by it.
+    pub name: String,
+    /// The document itself.
+    pub text: String,
+}
+
 pub(crate) async fn export(app: &App, _ctx: Ctx, by: RunRef) -> Result<Document, ApiError> {
     let run = app.find_run(&by.run)?;
     let store = app.store()?;
@@ -96,11 +105,25 @@ pub(crate) async fn import(
     let name = request.file.display().to_string();
     let refused = |why: String| refuse(&name, &why);
     let document = read(&request.file).map_err(refused)?;
-    let checked = check(document).map_err(refused)?;
+    take(app, &ctx, &name, document).await
+}
+
+pub(crate) async fn import_text(
+    app: &App,
+    ctx: Ctx,
+    request: ImportTextRequest,
+) -> Result<RunShown, ApiError> {
+    let document = parse(request.text.as_bytes()).map_err(|why| refuse(&request.name, &why))?;
+    take(app, &ctx, &request.name, document).await
+}
+
+/// Checks a document and stores it as a run.
+async fn take(app: &App, ctx: &Ctx, name: &str, document: Document) -> Result<RunShown, ApiError> {
+    let checked = check(document).map_err(|why| refuse(name, &why))?;
     let run = store_copy(app, ctx.caller.as_str(), checked)
         .await
         .map_err(|error| match error {
-            Failure::Document(why) => refuse(&name, &why),
+            Failure::Document(why) => refuse(name, &why),
             Failure::Api(error) => error,
         })?;
     app.owner()?.sync().await?;
@@ -121,8 +144,17 @@ fn read(file: &PathBuf) -> Result<Document, String> {
             "it has {bytes} bytes; at most {IMPORT_MAX_BYTES} are taken"
         ));
     }
-    let text = std::fs::read(file).map_err(unreadable)?;
-    serde_json::from_slice(&text).map_err(|error| format!("it is no exported run: {error}"))
+    parse(&std::fs::read(file).map_err(unreadable)?)
+}
+
+fn parse(text: &[u8]) -> Result<Document, String> {
+    if text.len() as u64 > IMPORT_MAX_BYTES {
+        return Err(format!(
+            "it has {} bytes; at most {IMPORT_MAX_BYTES} are taken",
+            text.len()
+        ));
+    }
+    serde_json::from_slice(text).map_err(|error| format!("it is no exported run: {error}"))
 }
 
 /// A document whose parts fit together.

@@ -81,7 +81,8 @@ impl At {
     }
 }
 
-/// What a window wants to hear of: `runs`, `run:<id>`, `tasks`, `agents`, `workflows`, `providers`, `usage`, `settings`.
+/// What a window wants to hear of: `runs`, `run:<id>`, `tasks`, `agents`, `workflows`, `providers`, `usage`,
+/// `settings`, `home`.
 pub type Topic = String;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -304,6 +305,7 @@ impl Teller<'_> {
         // Taken before the first look, so that nothing falls between looking and waiting.
         let mut news = self.app.store()?.watch().ok();
         let mut tuned = self.listener.tuning.subscribe();
+        let mut unstored = self.app.rest().told();
         let mut streams = Streams::default();
         loop {
             let tuning = tuned.borrow_and_update().clone();
@@ -324,8 +326,16 @@ impl Teller<'_> {
                 () = changed => tokio::time::sleep(tuning.pace()).await,
                 heard = streams.pass_on(self.events, tuning.visible) => if !heard { return Ok(()) },
                 _ = tuned.changed() => {}
+                // Something changed of which no change could be stored.
+                Ok(()) = unstored.changed() => if !self.reset().await { return Ok(()) },
             }
         }
+    }
+
+    /// Says that everything must be read anew. `false`: nobody is there any more.
+    async fn reset(&self) -> bool {
+        let at = At::from(&self.at);
+        self.events.tell(Event::Reset { at }).await
     }
 
     /// Everything that may be told now.
@@ -337,9 +347,8 @@ impl Teller<'_> {
                 .changes_since(&self.at, collect::BATCH_MAX)?;
             let (entries, changes, to, more) = match changes {
                 Changes::Resync { to } => {
-                    let reset = Event::Reset { at: At::from(&to) };
                     self.at = to;
-                    if !self.events.tell(reset).await {
+                    if !self.reset().await {
                         return Ok(Told::Gone);
                     }
                     continue;
@@ -372,10 +381,7 @@ impl Teller<'_> {
             }
             if self.is_far_behind()? {
                 self.at = self.app.store()?.cursor()?;
-                let reset = Event::Reset {
-                    at: At::from(&self.at),
-                };
-                if !self.events.tell(reset).await {
+                if !self.reset().await {
                     return Ok(Told::Gone);
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bwana_store::GrantInfo;
 use bwana_types::effect::RiskClass;
 use bwana_types::error::{ApiError, ErrorCode};
-use bwana_types::grant::{GrantScope, Pattern};
+use bwana_types::grant::{GRANT_DAYS, GrantScope, Pattern};
 use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::task::{Ask, DecidedBy};
 use schemars::JsonSchema;
@@ -78,11 +78,11 @@ pub const SCOPE_CODES: &[(&str, &[&str])] = &[
     ("grant.run.host", &["tool", "host"]),
     ("grant.run.domain", &["tool", "domain"]),
     ("grant.run.folder", &["tool", "folder"]),
-    ("grant.workflow.exact", &["tool"]),
-    ("grant.workflow.address", &["tool", "url"]),
-    ("grant.workflow.host", &["tool", "host"]),
-    ("grant.workflow.domain", &["tool", "domain"]),
-    ("grant.workflow.folder", &["tool", "folder"]),
+    ("grant.workflow.exact", &["tool", "days"]),
+    ("grant.workflow.address", &["tool", "url", "days"]),
+    ("grant.workflow.host", &["tool", "host", "days"]),
+    ("grant.workflow.domain", &["tool", "domain", "days"]),
+    ("grant.workflow.folder", &["tool", "folder", "days"]),
     ("grant.never.exact", &["tool"]),
     ("grant.never.address", &["tool", "url"]),
     ("grant.never.host", &["tool", "host"]),
@@ -143,6 +143,9 @@ fn words(scope: GrantScope, tool: &str, pattern: &Pattern) -> Words {
     let mut params = BTreeMap::from([(String::from("tool"), tool.to_owned())]);
     if let Some((name, value)) = param {
         params.insert(name.to_owned(), value.clone());
+    }
+    if scope == GrantScope::Workflow {
+        params.insert(String::from("days"), GRANT_DAYS.to_string());
     }
     Words {
         code: format!("grant.{}.{kind}", scope.as_str()),

@@ -14,6 +14,7 @@ use bwana_types::definition::{ModelRef, Price};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::model::ErrorKind;
 use bwana_types::secret::{Secret, SecretError};
+use bwana_types::traffic::Traffic;
 
 use crate::local::LocalModels;
 use crate::shape::{nearest, shown};
@@ -41,6 +42,12 @@ impl Hub {
             transport: Transport::new(),
             made: Mutex::default(),
         }
+    }
+
+    /// The same, with all it sends and hears counted.
+    pub(crate) fn counted_by(mut self, traffic: Traffic) -> Self {
+        self.transport = self.transport.with_traffic(traffic);
+        self
     }
 
     pub(crate) fn local(&self) -> &LocalModels {

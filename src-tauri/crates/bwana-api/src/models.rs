@@ -155,8 +155,12 @@ pub(crate) async fn pull(
             )
         })?,
     };
-    let fetcher = Fetcher::new(local.folder(), client()?);
-    let mut tell = progress::telling(&ctx.events, &entry.id);
+    let fetcher = Fetcher::new(local.folder(), client()?).with_traffic(app.traffic().clone());
+    let mut told = progress::telling(&ctx.events, &entry.id);
+    let mut tell = |progress| {
+        app.meter().nudge();
+        told(progress);
+    };
     let file = fetcher
         .pull(&entry.id, &mut tell)
         .await

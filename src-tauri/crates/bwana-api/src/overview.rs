@@ -14,6 +14,7 @@ use bwana_types::id::RunId;
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::workflow::StepEntry;
+use bwana_workflow::definition::shipped;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,9 @@ pub struct Today {
     pub reserved: Dollars,
     /// `null`: a day has no limit.
     pub limit: Option<Dollars>,
+    /// Heard and sent over the network, as HTTP counts, without what stays on this machine.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
     /// Calls whose price nobody knows; their money is in no sum.
     pub unpriced_calls: u64,
     /// Providers that cannot be reached or are left alone after failures.
@@ -138,6 +142,8 @@ pub struct AgentTool {
     /// `null`: this program does not have it.
     pub risk: Option<RiskClass>,
     pub effect: Option<EffectClass>,
+    /// With nothing known against it, its next use would be asked of the person.
+    pub asks: bool,
     pub ready: bool,
 }
 
@@ -187,6 +193,8 @@ pub(crate) fn today_of(app: &App) -> Result<Today, ApiError> {
         spent: Dollars::default(),
         reserved: Dollars::default(),
         limit: settings.budget.day_usd.map(Dollars),
+        bytes_in: 0,
+        bytes_out: 0,
         unpriced_calls: 0,
         troubled_providers: app.troubled_providers(),
     };
@@ -202,6 +210,8 @@ pub(crate) fn today_of(app: &App) -> Result<Today, ApiError> {
             today.live += count;
         }
     }
+    let bytes = app.meter().today(store, &today.day)?;
+    (today.bytes_in, today.bytes_out) = (bytes.received, bytes.sent);
     today.waiting = store.open_tasks()?;
     let mut filter = RunFilter {
         hidden: true,
@@ -227,6 +237,8 @@ pub(crate) async fn home(app: &App, _ctx: Ctx, _: Nothing) -> Result<HomeShown, 
     live.truncate(LIVE_SHOWN);
     let mut suggested = lines(app).await?;
     suggested.retain(|workflow| workflow.builtin);
+    // The list is by id; what is offered first is a choice.
+    suggested.sort_by_key(|workflow| shipped().place(&workflow.id));
     suggested.truncate(LIVE_SHOWN);
     Ok(HomeShown {
         live,
@@ -409,6 +421,7 @@ fn panel(
                     name: name.clone(),
                     risk: spec.map(|spec| spec.risk),
                     effect: spec.map(|spec| spec.effect),
+                    asks: spec.is_some_and(crate::tools::would_ask),
                     ready: spec.is_some(),
                 }
             })

@@ -6,14 +6,13 @@ mod estimate;
 use std::collections::BTreeMap;
 
 use bwana_store::Store;
-use bwana_tools::policy::{self, Decision, Facts};
 use bwana_types::definition::{Definition, StepDef, Work};
 use bwana_types::effect::RiskClass;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::hash::Hash;
 use bwana_types::id::RunId;
 use bwana_types::workflow::WorkflowFile;
-use bwana_workflow::definition::{Ask, ask_workflow, route_workflows};
+use bwana_workflow::definition::{Ask, ask_workflow, meant_workflow, route_workflows};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +23,8 @@ use crate::command::Ctx;
 use crate::definitions::find;
 use crate::grants::Words;
 use crate::runs::{
-    AgentAtWork, Approve, Job, StartOptions, Started, begin_as, check_input, check_models,
-    check_schema, describe, money, resolve_job,
+    AgentAtWork, Job, StartOptions, Started, begin_as, check_input, check_models, check_schema,
+    describe, money, resolve_job,
 };
 use crate::shape::nearest;
 
@@ -65,6 +64,9 @@ pub struct StartPlanRequest {
     /// US dollars, like `1.50`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_usd: Option<String>,
+    /// A rehearsal, on the model of this machine unless another is named.
+    #[serde(default)]
+    pub dry_run: bool,
     /// The client's own key for this start: the same key again answers the same run.
     pub key: String,
 }
@@ -167,7 +169,11 @@ pub(crate) async fn preview(app: &App, _ctx: Ctx, request: PlanRequest) -> Resul
         let detail = ("detail", error.message);
         choice.problems.push(problem("plan.bad_input", [detail]));
     }
-    let job = job_of(&choice, request.model, None);
+    let options = StartOptions {
+        model: request.model,
+        ..StartOptions::default()
+    };
+    let job = job_of(&choice, options);
     let definition = match resolve_job(app, &book, &job) {
         Ok(resolved) => Some(resolved.definition),
         Err(error) => {
@@ -226,23 +232,25 @@ pub(crate) async fn start(
     if let Some(budget) = &request.budget_usd {
         money(budget)?;
     }
-    let job = job_of(&choice, plan.model, request.budget_usd);
+    let options = StartOptions {
+        model: plan.model,
+        budget_usd: request.budget_usd,
+        dry_run: request.dry_run,
+        ..StartOptions::default()
+    };
+    let job = job_of(&choice, options);
     let resolved = resolve_job(app, &book, &job)?;
     check_models(app, &resolved.definition)?;
     begin_as(app, &ctx, &book, job, run).await
 }
 
-fn job_of(choice: &Choice, model: Option<String>, budget_usd: Option<String>) -> Job<'_> {
+fn job_of(choice: &Choice, options: StartOptions) -> Job<'_> {
     Job {
         workflow: &choice.workflow,
         hash: choice.hash,
         file: None,
         input: choice.text.clone(),
-        options: StartOptions {
-            model,
-            budget_usd,
-            approve: Approve::Ask,
-        },
+        options,
     }
 }
 
@@ -284,13 +292,8 @@ fn choose(book: &Book, request: &PlanRequest) -> Result<Choice, ApiError> {
     let asked = ask_workflow(Ask::Team(&team), &agents, text);
     let best_agent = asked.fits.first();
     let workflows = route_workflows(text, book.workflows.values().map(|kept| &kept.file));
-    if let [best, others @ ..] = workflows.as_slice()
-        && problems.is_empty()
-        && best.is_meant()
-        && others
-            .first()
-            .is_none_or(|other| other.points < best.points)
-        && best_agent.is_none_or(|agent| agent.points <= best.points)
+    if problems.is_empty()
+        && let Some(best) = meant_workflow(&workflows, &asked.fits)
     {
         let words = best.words.clone();
         return Ok(of_workflow(book, &best.workflow, Why::Match, words, text));
@@ -362,6 +365,14 @@ fn agent_target(book: &Book, id: &str) -> Target {
     }
 }
 
+/// Codes of a plan's own problems, with the names of their values. Others are codes of errors, with their `detail`.
+pub const PLAN_CODES: &[(&str, &[&str])] = &[
+    ("plan.empty", &[]),
+    ("plan.bad_input", &["detail"]),
+    ("plan.unknown_workflow", &["slug", "near"]),
+    ("plan.unknown_agent", &["slug", "near"]),
+];
+
 fn problem<const N: usize>(code: &str, params: [(&str, String); N]) -> Words {
     Words {
         code: code.to_owned(),
@@ -410,6 +421,7 @@ fn leaves(step: &StepDef, tell: &mut impl FnMut(&StepDef)) {
     match &step.work {
         Work::Parallel(parallel) => parallel.steps.iter().for_each(|step| leaves(step, tell)),
         Work::Speak { .. } | Work::Chat(_) => tell(step),
+        Work::Pinned { .. } => {}
     }
 }
 
@@ -417,7 +429,7 @@ fn speakers(step: &StepDef) -> &[String] {
     match &step.work {
         Work::Speak { agents } => agents,
         Work::Chat(chat) => &chat.agents,
-        Work::Parallel(_) => &[],
+        Work::Parallel(_) | Work::Pinned { .. } => &[],
     }
 }
 
@@ -441,19 +453,13 @@ fn tools_on<'a>(
 /// What the policy would ask about, tried out over each step's tools, with nothing known against them.
 fn asks(definition: &Definition) -> Vec<PlanAsk> {
     let mut found = BTreeMap::new();
-    let facts = Facts::default();
     let mut look = |step: &StepDef| {
         for agent in speakers(step) {
             for name in tools_on(definition, step, agent) {
                 let Some(spec) = definition.tools.get(name) else {
                     continue;
                 };
-                let request = policy::Request {
-                    spec,
-                    patterns: &[],
-                    reach: None,
-                };
-                if let Decision::Ask { .. } = policy::decide(&request, &facts) {
+                if crate::tools::would_ask(spec) {
                     found.insert(name.clone(), spec.risk);
                 }
             }

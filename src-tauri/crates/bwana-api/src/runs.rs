@@ -1,5 +1,8 @@
 //! Commands about runs: start, steer, show, list. The shapes of a run for people stand in `view`.
 
+use std::collections::BTreeMap;
+
+use bwana_config::LOCAL_PROVIDER;
 use bwana_engine::{Engine, StartRun};
 use bwana_store::RunFilter;
 use bwana_types::definition::{AgentDef, Definition, RunLimits};
@@ -11,7 +14,7 @@ use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
 use bwana_types::workflow::WorkflowFile;
 use bwana_workflow::definition::{
-    Ask, DefinitionError, Fit, ResolveOptions, Resolved, ask_workflow, resolve,
+    Ask, DefinitionError, Fit, ResolveOptions, Resolved, Trial, ask_workflow, resolve,
 };
 use bwana_workflow::machine::{Control, Input};
 use schemars::JsonSchema;
@@ -69,6 +72,15 @@ pub struct StartOptions {
     /// US dollars, like `1.50`.
     pub budget_usd: Option<String>,
     pub approve: Approve,
+    /// A rehearsal: nothing outside the run's own folder is changed, nobody is asked, and without `model` the model of
+    /// this machine does the work.
+    pub dry_run: bool,
+    /// The top-level step to begin with; those before it are not worked on.
+    pub from: Option<String>,
+    /// Results of steps before it, by their ids; without one a step has an empty result.
+    pub pinned: BTreeMap<String, String>,
+    /// Nothing after that step is worked on.
+    pub only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -271,7 +283,16 @@ pub(crate) fn resolve_job(app: &App, book: &Book, job: &Job<'_>) -> Result<Resol
             .locale
             .clone()
             .unwrap_or_else(|| String::from("en")),
-        model: job.options.model.clone(),
+        model: match &job.options.model {
+            None if job.options.dry_run => Some(String::from(LOCAL_PROVIDER)),
+            model => model.clone(),
+        },
+        trial: Trial {
+            dry_run: job.options.dry_run,
+            from: job.options.from.clone(),
+            pinned: job.options.pinned.clone(),
+            only: job.options.only,
+        },
         ..ResolveOptions::default()
     };
     resolve(
@@ -525,6 +546,10 @@ pub struct ListRequest {
     pub status: Vec<RunStatus>,
     /// Only runs of this workflow.
     pub workflow: Option<String>,
+    /// Only runs this agent has a part in.
+    pub agent: Option<String>,
+    /// Only runs whose title holds this, in large or small letters of the Latin alphabet.
+    pub text: Option<String>,
     /// Only runs made before this one: the last of the page before.
     pub before: Option<String>,
     /// At most so many; 0: as many as a page holds.
@@ -535,16 +560,26 @@ pub struct ListRequest {
 pub struct RunList {
     /// Newest first.
     pub runs: Vec<RunLine>,
+    /// How many there are on all pages.
+    pub total: u64,
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, request: ListRequest) -> Result<RunList, ApiError> {
     let Some(store) = app.maybe_store() else {
-        return Ok(RunList { runs: Vec::new() });
+        return Ok(RunList {
+            runs: Vec::new(),
+            total: 0,
+        });
     };
     let before = request.before.map(|id| store.find_run(&id)).transpose()?;
     let filter = RunFilter {
         status: request.status,
         workflow: request.workflow,
+        definitions: request
+            .agent
+            .map(|agent| app.parts().of(store, &agent))
+            .transpose()?,
+        text: request.text.filter(|text| !text.is_empty()),
         hidden: false,
         before,
         limit: request.limit,
@@ -552,6 +587,7 @@ pub(crate) async fn list(app: &App, _ctx: Ctx, request: ListRequest) -> Result<R
     let runs = store.runs(&filter)?;
     Ok(RunList {
         runs: runs.iter().map(RunLine::from).collect(),
+        total: store.count_runs(&filter)?,
     })
 }
 

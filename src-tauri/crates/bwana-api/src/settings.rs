@@ -1,13 +1,13 @@
 //! The settings a person changes in the window, by key. Values are checked by the settings file itself; what is set here
 //! stands in `settings.toml` for everybody to read. Providers and secrets have commands of their own.
 
-use bwana_config::{LANGUAGES, Settings};
+use bwana_config::{ConfigError, LANGUAGES, Settings, SettingsFile};
 use bwana_types::error::{ApiError, ErrorCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::app::{App, time_zone};
+use crate::app::{App, HostOptions, time_zone};
 use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::runs::money;
@@ -44,6 +44,25 @@ pub struct SettingShown {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsShown {
     pub settings: Vec<SettingShown>,
+    /// Why the file as it is now is not in force; the last one that could be used is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<SettingsProblem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingsProblem {
+    /// In the file, from 1; where known.
+    pub line: Option<usize>,
+    /// In the words of whoever reads the file.
+    pub what: String,
+    /// `settings.restore` can put an earlier one back.
+    pub can_restore: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingsRestored {
+    /// Where the file as it was is kept.
+    pub replaced: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +78,8 @@ const KEYS: &[&str] = &[
     "language",
     "region",
     "currency",
+    "currency_rate",
+    "currency_rate_date",
     "time_zone",
     "arabic_digits",
     "answer_language",
@@ -77,6 +98,50 @@ pub(crate) async fn show(app: &App, _ctx: Ctx, _: Nothing) -> Result<SettingsSho
     let settings = app.settings();
     Ok(SettingsShown {
         settings: KEYS.iter().map(|key| one(&settings, key)).collect(),
+        problem: problem(app.settings_file()),
+    })
+}
+
+fn problem(file: &SettingsFile) -> Option<SettingsProblem> {
+    let error = file.problem()?;
+    let can_restore = file.has_good();
+    Some(match error {
+        ConfigError::File { line, what, .. } => SettingsProblem {
+            line,
+            what,
+            can_restore,
+        },
+        other => SettingsProblem {
+            line: None,
+            what: other.to_string(),
+            can_restore,
+        },
+    })
+}
+
+/// Puts the last settings back that could be used, where an app is open.
+pub(crate) async fn restore(
+    app: &App,
+    _ctx: Ctx,
+    _: Nothing,
+) -> Result<SettingsRestored, ApiError> {
+    let replaced = app.settings_file().put_back()?;
+    for key in KEYS {
+        app.owner()?.note("settings", key).await?;
+    }
+    Ok(SettingsRestored {
+        replaced: replaced.display().to_string(),
+    })
+}
+
+/// The same where none can be, because the file as it is lets none be opened.
+///
+/// # Errors
+/// If no earlier settings are kept, or they cannot be written.
+pub fn put_back(host: &HostOptions) -> Result<SettingsRestored, ApiError> {
+    let replaced = SettingsFile::open_or_last_good(&host.home)?.put_back()?;
+    Ok(SettingsRestored {
+        replaced: replaced.display().to_string(),
     })
 }
 
@@ -112,6 +177,8 @@ fn one(settings: &Settings, key: &str) -> SettingShown {
         "language" => (Choice, json!(window.language), json!("en")),
         "region" => (Text, json!(window.region), Value::Null),
         "currency" => (Text, json!(window.currency), Value::Null),
+        "currency_rate" => (Text, json!(window.currency_rate), Value::Null),
+        "currency_rate_date" => (Text, json!(window.currency_rate_date), Value::Null),
         "time_zone" => (Text, json!(settings.time_zone), json!(system_zone())),
         "arabic_digits" => (Switch, json!(window.arabic_digits), json!(false)),
         "answer_language" => (Text, json!(settings.locale), Value::Null),
@@ -198,6 +265,8 @@ impl<'a> Change<'a> {
             Self::Text("language", text) => window.language = text,
             Self::Text("region", text) => window.region = text,
             Self::Text("currency", text) => window.currency = text,
+            Self::Text("currency_rate", text) => window.currency_rate = text,
+            Self::Text("currency_rate_date", text) => window.currency_rate_date = text,
             Self::Text("global_shortcut", text) => window.global_shortcut = text,
             Self::Text("time_zone", text) => settings.time_zone = text,
             Self::Text("answer_language", text) => settings.locale = text,
@@ -235,6 +304,12 @@ mod tests {
         check("region", json!("kenya"), false);
         check("currency", json!("KES"), true);
         check("currency", json!("ksh"), false);
+        check("currency_rate", json!("129.30"), true);
+        check("currency_rate", json!("0.00"), false);
+        check("currency_rate", json!("1e3"), false);
+        check("currency_rate", json!("-5"), false);
+        check("currency_rate_date", json!("2026-11-20"), true);
+        check("currency_rate_date", json!("2026-02-30"), false);
         check("time_zone", json!("Africa/Nairobi"), true);
         check("time_zone", json!("Nairobi"), false);
         check("day_budget", json!(2.5), true);

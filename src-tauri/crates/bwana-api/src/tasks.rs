@@ -24,6 +24,10 @@ pub const ANSWER_MAX_BYTES: usize = 64 * 1024;
 pub struct TaskShown {
     pub id: TaskId,
     pub run: RunId,
+    /// The beginning of what its run was asked.
+    pub run_title: String,
+    /// The id of its run's workflow.
+    pub workflow: String,
     /// Where in the workflow.
     pub path: String,
     pub kind: TaskKind,
@@ -68,6 +72,8 @@ impl From<TaskInfo> for TaskShown {
         Self {
             id: task.id,
             run: task.run,
+            run_title: task.run_title,
+            workflow: task.workflow,
             path: task.path,
             kind: task.ask.kind(),
             status: match task.decision {
@@ -245,6 +251,10 @@ pub(crate) async fn answer(
 ) -> Result<TaskShown, ApiError> {
     check_size(&request.text)?;
     let text = request.text;
+    if text.trim().is_empty() {
+        let message = "the answer is empty; to leave a question unanswered, deny it";
+        return Err(ApiError::new(ErrorCode::UsageInvalid, message));
+    }
     let plain = Wanted::default();
     decide(app, &ctx, &request.task, Verdict::Answer { text }, &plain).await
 }

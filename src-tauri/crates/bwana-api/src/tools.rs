@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bwana_tools::policy::{self, Decision, Facts};
 use bwana_tools::{ArtifactFolder, ToolCtx};
 use bwana_types::effect::{EffectClass, RiskClass};
 use bwana_types::error::{ApiError, ErrorCode};
@@ -61,6 +62,19 @@ pub struct CallReport {
     /// Files written, in `folder`.
     pub artifacts: Vec<ArtifactShown>,
     pub folder: String,
+}
+
+/// Whether the policy would ask a person about a use of this tool with nothing known against it.
+pub(crate) fn would_ask(spec: &ToolSpec) -> bool {
+    let request = policy::Request {
+        spec,
+        patterns: &[],
+        reach: None,
+    };
+    matches!(
+        policy::decide(&request, &Facts::default()),
+        Decision::Ask { .. } | Decision::Question
+    )
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<ToolList, ApiError> {

@@ -65,6 +65,9 @@ pub struct RunShown {
     /// A newer program wrote this run: it can be shown, but not continued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_entry: Option<String>,
+    /// A rehearsal: nothing outside the run's own folder is changed.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,6 +109,9 @@ pub struct StepShown {
     pub why: Option<StopReason>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<StepShown>,
+    /// Its result was given with the run; nobody worked on it.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -188,7 +194,7 @@ impl RunShown {
                     hash: artifact.hash.to_string(),
                 })
                 .collect(),
-            tasks: view.tasks.into_iter().map(TaskShown::from).collect(),
+            tasks: tasks(view.tasks, &info),
             queued: view.queued.into_iter().map(QueuedShown::from).collect(),
             forked_from: forked_from(&info),
             started_at: Time(view.started_at),
@@ -196,6 +202,7 @@ impl RunShown {
             elapsed_ms: view.updated_at.ms_since(view.started_at),
             head_seq: view.head,
             unknown_entry: view.unknown_entry,
+            dry_run: view.dry_run,
         })
     }
 }
@@ -219,6 +226,24 @@ fn models(app: &App, view: &RunView) -> Result<Vec<String>, ApiError> {
     Ok(models.into_iter().collect())
 }
 
+/// The name of a step's state, and the state behind it in the list of all.
+const fn step_state(state: StepStatus) -> (&'static str, Option<StepStatus>) {
+    match state {
+        StepStatus::Pending => ("pending", Some(StepStatus::Waiting)),
+        StepStatus::Waiting => ("waiting", Some(StepStatus::Running)),
+        StepStatus::Running => ("running", Some(StepStatus::Done)),
+        StepStatus::Done => ("done", Some(StepStatus::Failed)),
+        StepStatus::Failed => ("failed", Some(StepStatus::Skipped)),
+        StepStatus::Skipped => ("skipped", None),
+    }
+}
+
+/// Every state of a step by name.
+pub(crate) fn step_states() -> impl Iterator<Item = &'static str> {
+    let next = |state: &StepStatus| step_state(*state).1;
+    std::iter::successors(Some(StepStatus::Pending), next).map(|state| step_state(state).0)
+}
+
 fn forked_from(info: &RunInfo) -> Option<ForkedFrom> {
     info.parent.map(|(run, at)| ForkedFrom { run, at })
 }
@@ -228,15 +253,7 @@ impl From<&StepView> for StepShown {
         Self {
             path: step.path.clone(),
             name: step.name.clone(),
-            status: match step.status {
-                StepStatus::Pending => "pending",
-                StepStatus::Waiting => "waiting",
-                StepStatus::Running => "running",
-                StepStatus::Done => "done",
-                StepStatus::Failed => "failed",
-                StepStatus::Skipped => "skipped",
-            }
-            .to_owned(),
+            status: step_state(step.status).0.to_owned(),
             agents: step.agents.clone(),
             turns: step.turns,
             usage: step.usage,
@@ -246,26 +263,28 @@ impl From<&StepView> for StepShown {
             result: step.result.clone(),
             why: step.why.clone(),
             branches: step.branches.iter().map(Self::from).collect(),
+            pinned: step.pinned,
         }
     }
 }
 
-impl From<TaskView> for TaskShown {
-    fn from(task: TaskView) -> Self {
-        Self {
-            id: task.id,
-            run: task.run,
-            path: task.path,
-            kind: task.ask.kind(),
-            status: crate::tasks::TaskStatus::Open,
-            scopes: grants::offers(&task.ask),
-            risk: grants::risk(&task.ask),
-            second_key: grants::needs_second_key(&task.ask),
-            ask: task.ask,
-            opened_at: Time(task.opened_at),
-            decision: None,
-        }
-    }
+fn tasks(open: Vec<TaskView>, info: &RunInfo) -> Vec<TaskShown> {
+    let shown = |task: TaskView| TaskShown {
+        id: task.id,
+        run: task.run,
+        run_title: info.title.clone(),
+        workflow: info.workflow.clone(),
+        path: task.path,
+        kind: task.ask.kind(),
+        status: crate::tasks::TaskStatus::Open,
+        scopes: grants::offers(&task.ask),
+        risk: grants::risk(&task.ask),
+        second_key: grants::needs_second_key(&task.ask),
+        ask: task.ask,
+        opened_at: Time(task.opened_at),
+        decision: None,
+    };
+    open.into_iter().map(shown).collect()
 }
 
 impl From<&RunInfo> for RunLine {

@@ -6,6 +6,7 @@ mod llm;
 mod local;
 mod process;
 mod scenarios;
+mod search;
 mod world;
 
 use std::io::Write;

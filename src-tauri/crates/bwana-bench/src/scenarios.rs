@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cost::Meter;
 use crate::process::{kill, runtime, start};
 use crate::world::{Server, World, chat, steps};
-use crate::{llm, local};
+use crate::{llm, local, search};
 
 type Scenario = fn() -> anyhow::Result<Value>;
 
@@ -28,6 +28,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("llm_deltas", llm::deltas),
     ("llm_history", llm::history),
     ("local", local::local),
+    ("search", search::search),
 ];
 
 /// About 400 bytes, as an agent's short answer has.

@@ -267,6 +267,7 @@ fn definition(steps: Vec<StepDef>, tools: bool) -> Definition {
         limits: RunLimits::default(),
         steps,
         locale: "en".into(),
+        dry_run: false,
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// The data folder [default: $BWANA_HOME, else the platform's own place]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
+    /// A profile: data of its own under a name [default: $BWANA_PROFILE, else the one without a name]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// Print JSON Lines on stdout; words for people go to stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -123,6 +126,32 @@ A key stays in the environment, and only the name of its variable is kept (--key
   bwana budget set 1.00 --run 7k3f  one run, which then goes on with `bwana runs resume`"
     )]
     Budget(Budget),
+    /// Find what was asked, said and written
+    #[command(after_help = "Examples:
+  bwana search invoice
+  bwana search \"solar lamps\" --limit 50
+
+Words may be begun only. Words in double quotes must stand as they are.")]
+    Search {
+        text: String,
+        /// Hits of each kind
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// What days cost, by agent, model or workflow
+    #[command(after_help = "Examples:
+  bwana usage
+  bwana usage --by model --from 2026-11-01")]
+    Usage {
+        /// The first day, like 2026-11-01 [default: thirty days ago]
+        #[arg(long, value_name = "DAY")]
+        from: Option<String>,
+        /// The last day [default: today]
+        #[arg(long, value_name = "DAY")]
+        to: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        by: UsageBy,
+    },
     /// Private hosts that tools may reach
     ///
     /// Tools reach public addresses only. Each entry opens one target in your own network, exactly.
@@ -139,12 +168,40 @@ A key stays in the environment, and only the name of its variable is kept (--key
     Backup {
         /// The folder to be made, or an existing one to put it into [default: the backups of the data folder]
         folder: Option<PathBuf>,
+        /// List those that were made by themselves instead: by the app or `bwana serve`, once an hour
+        #[arg(long, conflicts_with = "folder")]
+        list: bool,
     },
-    /// Replace the data by a backup; what was there is kept beside it
-    Restore {
-        /// A folder that `bwana backup` made
-        folder: PathBuf,
-    },
+    /// Bring a backup back: in the place of the data, beside it, or as a profile of its own
+    ///
+    /// Without an option the data is replaced by the backup; what was there is kept beside it. With `--profile NAME` that
+    /// happens in the profile, which is made if there is none.
+    #[command(after_help = "Examples:
+  bwana restore backup --preview         what is in it, and what of it is here
+  bwana restore backup --merge           take in what is not here; nothing of yours is changed
+  bwana restore --undo                   take that back again, within 30 days
+  bwana restore backup --profile shop    bring it back as a profile of its own")]
+    Restore(Restore),
+    /// Put a database that works in the place of a damaged one, which is set aside
+    ///
+    /// The new one is made from the newest backup that is whole, and from what can still be read of the damaged one.
+    #[command(after_help = "Examples:
+  bwana recover --look                what can be brought back
+  bwana recover
+  bwana recover --from backup         the backup alone")]
+    Recover(Recover),
+    /// The settings file: put back the last one that could be used
+    #[command(subcommand)]
+    Settings(Settings),
+    /// Data under different names: runs, settings and backups of their own
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  bwana profiles list
+  bwana profiles create shop
+  bwana --profile shop runs list"
+    )]
+    Profiles(Profiles),
     /// Check that everything stored is whole: pages, contents, journals, lists
     Verify {
         /// Also compute lists and sums anew from the journals
@@ -153,6 +210,79 @@ A key stays in the environment, and only the name of its variable is kept (--key
     },
     /// Look at this machine and say what is missing
     Doctor,
+    /// What you may hand to somebody who helps: versions, settings, findings, the last log lines
+    ///
+    /// Without keys and without texts of runs. It is shown, or written into a file; nothing is sent anywhere.
+    Diagnostics {
+        /// A file that does not exist yet [default: print it]
+        file: Option<PathBuf>,
+    },
+    /// What completes this program's words in your shell
+    #[command(after_help = "Examples:
+  bwana completions bash > ~/.local/share/bash-completion/completions/bwana
+  bwana completions zsh > ~/.zfunc/_bwana
+  bwana completions fish > ~/.config/fish/completions/bwana.fish
+
+The packages for Linux bring them along.")]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man { folder: PathBuf },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Recover {
+    /// Only say what can be brought back
+    #[arg(long)]
+    pub(crate) look: bool,
+    /// What the new database is made of
+    #[arg(long, value_enum, default_value_t, conflicts_with = "look")]
+    pub(crate) from: RecoverFrom,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecoverFrom {
+    /// The newest backup that is whole, and nothing else
+    Backup,
+    /// The same, and what can be read of the damaged database behind it
+    #[default]
+    Salvage,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Settings {
+    /// Put back the last settings that could be used; the file as it is is kept beside them
+    Restore,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profiles {
+    /// List them
+    List,
+    /// Make one
+    Create {
+        /// Lower-case letters, digits, - and _
+        name: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Restore {
+    /// A folder that `bwana backup` made
+    #[arg(required_unless_present = "undo")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Only say what is in it and how its runs stand to yours; with --undo, what would be lost
+    #[arg(long, conflicts_with = "merge")]
+    pub(crate) preview: bool,
+    /// Take in the runs that are not here, and let those go on that went further there
+    #[arg(long)]
+    pub(crate) merge: bool,
+    /// Bring back what was there before the last merge; what was done since is kept beside it
+    #[arg(long, conflicts_with_all = ["folder", "merge"])]
+    pub(crate) undo: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -201,6 +331,26 @@ pub(crate) struct Options {
     /// What to do when a person is needed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) approve: Approve,
+    /// A rehearsal: nothing outside the run's own folder is changed; on the model of this machine unless --model names
+    /// another
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    #[default]
+    Agent,
+    Model,
+    Workflow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportAs {
+    /// For reading and editing
+    Markdown,
+    /// One file for a browser
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -265,8 +415,13 @@ pub(crate) enum Runs {
     },
     /// Fold the journal again, with no call and no effect, and compare
     Replay { id: String },
-    /// The whole run as one JSON document on stdout
-    Export { id: String },
+    /// The whole run on stdout: as one JSON document that `import` takes, or written down for people
+    Export {
+        id: String,
+        /// Markdown or HTML instead
+        #[arg(long = "as", value_enum)]
+        format: Option<ExportAs>,
+    },
     /// Take an exported run in, paused
     Import { file: PathBuf },
 }
@@ -344,6 +499,17 @@ pub(crate) enum Workflows {
     Import(Import),
     /// A workflow as a file on stdout
     Export { id: String },
+    /// What a workflow is and was
+    Versions {
+        id: String,
+        /// Print this version as a file
+        #[arg(long, value_name = "VERSION")]
+        show: Option<String>,
+    },
+    /// Put a version in force again; nothing is lost
+    Restore { id: String, version: String },
+    /// Take a workflow away; one that comes with the program is then as it came
+    Remove { id: String },
 }
 
 #[derive(Debug, ClapArgs)]

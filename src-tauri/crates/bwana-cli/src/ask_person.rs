@@ -110,7 +110,9 @@ pub(crate) fn show(out: &Out, task: &TaskShown) {
         Ask::Price { provider, model } => {
             format!("Nobody knows what {provider}/{model} costs, and money is limited.")
         }
-        Ask::Answer { agent, question } => format!("{agent} asks: {}", visible(question)),
+        Ask::Answer {
+            agent, question, ..
+        } => format!("{agent} asks: {}", indented(question)),
     };
     out.line(&format!("\n{} {head}", out.warn("?")));
     match &task.ask {
@@ -126,8 +128,18 @@ pub(crate) fn show(out: &Out, task: &TaskShown) {
                 none_or(tools)
             ));
         }
-        Ask::Price { .. } | Ask::Answer { .. } => {}
+        Ask::Answer { choices, .. } => {
+            for choice in choices {
+                out.line(&format!("    - {}", visible(choice)));
+            }
+        }
+        Ask::Price { .. } => {}
     }
+}
+
+/// An agent's words over several lines, none of which can pass for one of ours.
+fn indented(text: &str) -> String {
+    visible(text).replace('\n', "\n    ")
 }
 
 fn none_or(names: &[String]) -> String {

@@ -27,6 +27,7 @@ pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     })?;
     Ok(resolve_home(
         args.home.as_deref(),
+        args.profile.as_deref(),
         |name| std::env::var_os(name),
         &here,
     )?)

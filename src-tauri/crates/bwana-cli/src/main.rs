@@ -6,17 +6,23 @@ mod ask_person;
 mod data;
 mod doctor;
 mod door;
+mod find;
 mod follow;
 mod host;
 mod lists;
 mod models;
 mod out;
 mod owner;
+mod papers;
 mod plan;
+mod profiles;
 mod providers;
+mod recovering;
+mod restoring;
 mod secrets;
 mod sentence;
 mod serve;
+mod settings;
 mod signals;
 mod simple;
 mod stage;
@@ -37,9 +43,15 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let out = Out::new(args.json, args.no_color, args.verbose > 0);
     let redactor = Redactor::new();
-    out.start_log(args.verbose, &redactor);
-    report_crashes(&redactor, host::home(&args).ok().as_deref());
+    let home = host::home(&args).ok();
+    let is_server = matches!(args.command, Cli::Serve(_));
+    let kept_in = home.as_deref().filter(|_| is_server);
+    out.start_log(args.verbose, &redactor, kept_in);
+    report_crashes(&redactor, home.as_deref());
     let work = || {
+        if let Some(ended) = papers(&args.command, &out) {
+            return ended;
+        }
         let runtime = host::runtime(&args.command)?;
         let ended = runtime.block_on(run(&args, &out, &redactor));
         // A prompt may still be read; nobody waits for it.
@@ -70,6 +82,15 @@ fn redact(redactor: &Redactor, error: &mut ApiError) {
     redactor.json(&mut error.details);
 }
 
+/// What is asked of the program alone, for which nothing has to be opened.
+fn papers(command: &Cli, out: &Out) -> Option<Result<Ends, ApiError>> {
+    match command {
+        Cli::Completions { shell } => Some(papers::completions(out, *shell)),
+        Cli::Man { folder } => Some(papers::man(out, folder)),
+        _ => None,
+    }
+}
+
 /// The whole of a command; the answer says how the process ends.
 async fn run(args: &Args, out: &Out, redactor: &Redactor) -> Result<Ends, ApiError> {
     let host = host::options(args, redactor)?;
@@ -90,9 +111,14 @@ async fn command(host: &HostOptions, args: &Args, out: &Out) -> Result<Ends, Api
         Cli::Plan(plan) => plan::plan(host, out, plan).await,
         Cli::Grants(grants) => plan::grants(host, out, grants).await,
         Cli::Serve(options) => serve::serve(host.clone(), out, options).await,
-        Cli::Backup { folder } => data::backup(host, out, folder.as_deref()).await,
-        Cli::Restore { folder } => data::restore(host, out, folder),
+        Cli::Backup { list: true, .. } => data::backups(host, out).await,
+        Cli::Backup { folder, .. } => data::backup(host, out, folder.as_deref()).await,
+        Cli::Restore(restore) => restoring::restore(host, out, restore).await,
+        Cli::Profiles(profiles) => profiles::command(host, out, profiles).await,
+        Cli::Settings(settings) => settings::command(host, out, settings).await,
+        Cli::Recover(recover) => recovering::recover(host, out, recover).await,
         Cli::Verify { rebuild } => data::verify(host, out, *rebuild).await,
+        Cli::Diagnostics { file } => data::diagnostics(host, out, file.as_deref()).await,
         Cli::Secrets(secrets) => secrets::command(host, out, secrets).await,
         Cli::Models(models) => models::command(host, out, models).await,
         other => simple::command(host, out, other).await,

@@ -2,6 +2,7 @@
 //! goes away ends the printing, never the work.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bwana_api::Redactor;
@@ -9,7 +10,9 @@ use bwana_types::error::ApiError;
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 pub(crate) struct Out {
     json: bool,
@@ -179,8 +182,10 @@ impl Out {
         state.gone[to as usize] = written.is_err();
     }
 
-    /// Messages of the program itself, on stderr: warnings, or more if asked for.
-    pub(crate) fn start_log(&self, verbose: u8, redactor: &Redactor) {
+    /// Messages of the program itself, on stderr: warnings, or more if asked for; and in the data folder `kept_in`, if
+    /// one is named.
+    pub(crate) fn start_log(&self, verbose: u8, redactor: &Redactor, kept_in: Option<&Path>) {
+        let kept = kept_in.map(|home| bwana_api::logs::layer(home, redactor));
         let redactor = redactor.clone();
         let level = match verbose {
             0 => "error",
@@ -189,12 +194,17 @@ impl Out {
             _ => "trace",
         };
         let filter = EnvFilter::try_from_env("BWANA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let said = tracing_subscriber::fmt::layer()
             .with_writer(move || redactor.writer(std::io::stderr()))
-            .with_ansi(self.color);
+            .with_ansi(self.color)
+            .without_time()
+            .with_target(false)
+            .with_filter(filter);
         // A second initialisation can only come from a test.
-        let _ = log.without_time().with_target(false).try_init();
+        let _ = tracing_subscriber::registry()
+            .with(said)
+            .with(kept)
+            .try_init();
     }
 }
 

@@ -77,6 +77,8 @@ fn spawn(home: &Path, log: &Path) -> Result<Child, ApiError> {
         .arg("--home")
         .arg(home)
         .args(["serve", "--no-gateway", "--exit-when-idle"])
+        // The folder above is the profile's already.
+        .env_remove(bwana_api::PROFILE_VARIABLE)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bwana_api::socket::Server;
-use bwana_api::{App, Caller, HostOptions, Mode, socket};
+use bwana_api::{App, Caller, HostOptions, Mode, care, socket};
 use bwana_server::{Ui, WebHost};
 use bwana_types::error::{ApiError, ExitCode as Ends};
 use serde_json::json;
@@ -33,6 +33,7 @@ pub(crate) async fn serve(host: HostOptions, out: &Out, options: &Serve) -> Resu
         .iter()
         .map(ToString::to_string)
         .collect();
+    app.keep_house(care::FIRST_AFTER)?;
     out.json(&json!({
         "type": "serving", "home": home.display().to_string(), "pid": std::process::id(),
         "socket": server.path().display().to_string(), "resumed": resumed,

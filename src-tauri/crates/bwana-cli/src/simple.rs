@@ -8,7 +8,7 @@ use bwana_api::command::{
     AgentsExport, AgentsList, AgentsShow, BudgetRaise, BudgetSet, BudgetShow, DefinitionsImport,
     DefinitionsValidate, EgressAllow, EgressForbid, EgressList, TasksAnswer, TasksApprove,
     TasksDeny, TasksList, TasksResolve, TasksShow, ToolsCall, ToolsList, ToolsShow,
-    WorkflowsExport, WorkflowsList, WorkflowsShow,
+    WorkflowsExport, WorkflowsList, WorkflowsRemove, WorkflowsShow,
 };
 use bwana_api::definitions::{
     ById, DefinitionList, FILE_MAX_BYTES, FileText, ImportRequest, Nothing,
@@ -41,6 +41,10 @@ pub(crate) async fn command(
         Cli::Providers(providers) => crate::providers::command(host, out, providers).await,
         Cli::Budget(budget) => self::budget(host, out, budget).await,
         Cli::Egress(egress) => self::egress(host, out, egress).await,
+        Cli::Search { text, limit } => crate::find::search(host, out, text, *limit).await,
+        Cli::Usage { from, to, by } => {
+            crate::find::usage(host, out, from.clone(), to.clone(), *by).await
+        }
         Cli::Doctor => crate::doctor::doctor(host, out).await,
         // These have rooms of their own.
         Cli::Secrets(_)
@@ -52,7 +56,13 @@ pub(crate) async fn command(
         | Cli::Runs(_)
         | Cli::Serve(_)
         | Cli::Backup { .. }
-        | Cli::Restore { .. }
+        | Cli::Diagnostics { .. }
+        | Cli::Completions { .. }
+        | Cli::Man { .. }
+        | Cli::Restore(_)
+        | Cli::Profiles(_)
+        | Cli::Recover(_)
+        | Cli::Settings(_)
         | Cli::Verify { .. } => Ok(Ends::Done),
     }
 }
@@ -77,6 +87,21 @@ async fn workflows(host: &HostOptions, out: &Out, workflows: &Workflows) -> Resu
         }
         Workflows::Validate { file } => return validate(host, out, file).await,
         Workflows::Import(import) => self::import(host, out, import).await?,
+        Workflows::Versions { id, show } => {
+            return crate::find::versions(host, out, id, show.as_ref()).await;
+        }
+        Workflows::Restore { id, version } => {
+            return crate::find::put_back(host, out, id, version).await;
+        }
+        Workflows::Remove { id } => {
+            let removed = once::<WorkflowsRemove>(host, ById { id: id.clone() }).await?;
+            out.json(&removed);
+            out.line(&if removed.shipped {
+                format!("{id} is as it came with the program.")
+            } else {
+                format!("{id} is gone; `bwana workflows versions {id}` still has what it was.")
+            });
+        }
         Workflows::Export { id } => {
             let exported = once::<WorkflowsExport>(host, ById { id: id.clone() }).await?;
             out.json(&exported);

@@ -100,7 +100,11 @@ pub(crate) async fn runs(host: &HostOptions, out: &Out, runs: &Runs) -> Result<E
                 Ends::Failed
             })
         }
-        Runs::Export { id } => {
+        Runs::Export {
+            id,
+            format: Some(format),
+        } => crate::find::export_as(host, out, id, *format).await,
+        Runs::Export { id, format: None } => {
             let document = once::<RunExport>(host, by(id)).await?;
             let text = serde_json::to_string_pretty(&document).unwrap_or_default();
             if out.is_json() {
@@ -268,6 +272,8 @@ fn options(options: &Options) -> StartOptions {
         model: options.model.clone(),
         budget_usd: options.budget.clone(),
         approve: approval(options.approve),
+        dry_run: options.dry_run,
+        ..StartOptions::default()
     }
 }
 

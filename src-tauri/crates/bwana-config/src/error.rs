@@ -49,7 +49,12 @@ impl ConfigError {
 impl From<ConfigError> for ApiError {
     fn from(error: ConfigError) -> Self {
         let (code, hint) = match &error {
-            ConfigError::File { hint, .. } => (ErrorCode::SettingsInvalid, hint.clone()),
+            ConfigError::File { hint, .. } => {
+                let put_back = "Correct settings.toml where the message points, or put the last good one back with `bwana \
+                                settings restore`.";
+                let hint = hint.clone().unwrap_or_else(|| put_back.to_owned());
+                (ErrorCode::SettingsInvalid, Some(hint))
+            }
             ConfigError::Value { hint, .. } => (ErrorCode::UsageInvalid, hint.clone()),
             ConfigError::Io { .. } => (ErrorCode::HomeUnwritable, None),
             ConfigError::NoHome => (

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::error::{ConfigError, Result};
+use crate::good;
 use crate::settings::Settings;
 
 /// In the data folder.
@@ -32,6 +33,8 @@ struct Cached {
     settings: Arc<Settings>,
     /// Why the file as it is now cannot be used; `settings` are then the last ones that could.
     problem: Option<ConfigError>,
+    /// Copies of what could be used are kept.
+    keeps: bool,
 }
 
 /// What tells one state of the file from another. `None`: there is no file.
@@ -45,15 +48,63 @@ impl SettingsFile {
     pub fn open(home: &Path) -> Result<Self> {
         let path = home.join(SETTINGS_FILE);
         let stamp = stamp(&path);
-        let settings = Arc::new(load(&path)?);
-        Ok(Self {
+        let settings = load(&path)?;
+        Ok(Self::of(path, stamp, settings, None))
+    }
+
+    /// The same; a file that cannot be used leaves the last ones in force that could, if any were kept.
+    ///
+    /// # Errors
+    /// If there is a file that cannot be used, and no copy of one that could.
+    pub fn open_or_last_good(home: &Path) -> Result<Self> {
+        let path = home.join(SETTINGS_FILE);
+        let stamp = stamp(&path);
+        match load(&path) {
+            Ok(settings) => Ok(Self::of(path, stamp, settings, None)),
+            Err(error @ ConfigError::File { .. }) => match good::newest(&path) {
+                Some((_, settings)) => Ok(Self::of(path, stamp, settings, Some(error))),
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(path: PathBuf, stamp: Stamp, settings: Settings, problem: Option<ConfigError>) -> Self {
+        Self {
             path: path.into(),
             cached: Arc::new(Mutex::new(Cached {
                 stamp,
-                settings,
-                problem: None,
+                settings: Arc::new(settings),
+                problem,
+                keeps: false,
             })),
-        })
+        }
+    }
+
+    /// From now on a copy is kept of every state of the file that can be used, the last [`crate::GOOD_KEPT`] of them. Only
+    /// for the owner of the data folder.
+    pub fn keep_good(&self) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.keeps = true;
+        cached.keep(&self.path);
+    }
+
+    /// Puts the last settings back that could be used. The file as it is is kept under another name, which is the answer.
+    ///
+    /// # Errors
+    /// If none are kept, or they cannot be written.
+    pub fn put_back(&self) -> Result<PathBuf> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let aside = good::put_back(&self.path)?;
+        cached.settings = Arc::new(load(&self.path)?);
+        cached.stamp = stamp(&self.path);
+        cached.problem = None;
+        Ok(aside)
+    }
+
+    /// Whether there is something to put back.
+    pub fn has_good(&self) -> bool {
+        good::newest(&self.path).is_some()
     }
 
     /// The settings as they are now. A file that was made unusable meanwhile leaves the last good ones in force.
@@ -66,6 +117,7 @@ impl SettingsFile {
                 Ok(settings) => {
                     cached.settings = Arc::new(settings);
                     cached.problem = None;
+                    cached.keep(&self.path);
                 }
                 Err(error) => cached.problem = Some(error),
             }
@@ -94,11 +146,21 @@ impl SettingsFile {
         cached.stamp = stamp(&self.path);
         cached.settings = Arc::new(settings);
         cached.problem = None;
+        cached.keep(&self.path);
         Ok(answer)
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Cached {
+    /// A copy that cannot be kept is no reason not to work with what it would be a copy of.
+    fn keep(&self, path: &Path) {
+        if self.keeps && self.problem.is_none() {
+            let _ = good::keep(path);
+        }
     }
 }
 
@@ -129,7 +191,7 @@ pub fn load(path: &Path) -> Result<Settings> {
     Ok(settings)
 }
 
-fn read(path: &Path) -> Result<Option<String>> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     let failed = |error: &io::Error| ConfigError::Io {
         file: path.to_owned(),
         doing: "read",
@@ -285,7 +347,7 @@ fn block(item: &Item) -> Item {
     }
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let draft = draft_path(path);
     let mut options = OpenOptions::new();
@@ -499,5 +561,81 @@ mod tests {
         save(&path, &full()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_last_good_settings_stay_in_force_and_come_back() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(SETTINGS_FILE);
+        let put = |text: &str| fs::write(&path, text).unwrap();
+        put("locale = \"sw\"\n");
+        let file = SettingsFile::open(home.path()).unwrap();
+        file.keep_good();
+        put("locale = \"sw\"\nlocal = \n");
+        // A program that starts now, too.
+        let started = SettingsFile::open_or_last_good(home.path()).unwrap();
+        for file in [&file, &started] {
+            assert_eq!(file.current().locale.as_deref(), Some("sw"));
+            let problem = file.problem().unwrap();
+            assert!(
+                matches!(problem, ConfigError::File { line: Some(2), .. }),
+                "{problem}"
+            );
+            assert!(
+                file.change(|_| Ok(())).is_err(),
+                "nothing is written over it"
+            );
+        }
+        assert!(SettingsFile::open(home.path()).is_err());
+        let aside = started.put_back().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "locale = \"sw\"\n");
+        assert!(fs::read_to_string(aside).unwrap().contains("local = "));
+        assert_eq!(started.problem(), None);
+        assert_eq!(file.problem(), None);
+    }
+
+    #[test]
+    fn without_a_good_copy_there_is_nothing_to_put_back() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(SETTINGS_FILE);
+        fs::write(&path, "what is this").unwrap();
+        assert!(SettingsFile::open_or_last_good(home.path()).is_err());
+        fs::write(&path, "").unwrap();
+        let file = SettingsFile::open_or_last_good(home.path()).unwrap();
+        assert!(!file.has_good());
+        assert!(file.put_back().is_err());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn five_copies_are_kept_and_the_same_one_only_once() {
+        let home = tempfile::tempdir().unwrap();
+        let file = SettingsFile::open(home.path()).unwrap();
+        file.keep_good();
+        for number in 0..9 {
+            let zone = format!("Etc/GMT+{number}");
+            for _ in 0..2 {
+                file.change(|settings| {
+                    settings.time_zone = Some(zone.clone());
+                    Ok(())
+                })
+                .unwrap();
+            }
+        }
+        let zone = |number: usize| {
+            let kept = home.path().join(format!("{SETTINGS_FILE}.good-{number}"));
+            load(&kept).unwrap().time_zone
+        };
+        let zones: Vec<_> = (1..=5).map(zone).map(Option::unwrap).collect();
+        assert_eq!(
+            zones,
+            ["8", "7", "6", "5", "4"].map(|n| format!("Etc/GMT+{n}"))
+        );
+        assert!(!home.path().join(format!("{SETTINGS_FILE}.good-6")).exists());
+        // A copy that is broken itself is passed over.
+        fs::write(home.path().join(format!("{SETTINGS_FILE}.good-1")), "=").unwrap();
+        fs::write(file.path(), "=").unwrap();
+        let started = SettingsFile::open_or_last_good(home.path()).unwrap();
+        assert_eq!(started.current().time_zone.as_deref(), Some("Etc/GMT+7"));
     }
 }

@@ -7,6 +7,7 @@
 mod amount;
 mod error;
 mod file;
+mod good;
 mod home;
 mod key;
 mod provider;
@@ -15,7 +16,11 @@ mod settings;
 
 pub use error::{ConfigError, Result};
 pub use file::{SETTINGS_FILE, SETTINGS_MAX_BYTES, SettingsFile, load, save};
-pub use home::{HOME_VARIABLE, resolve_home};
+pub use good::GOOD_KEPT;
+pub use home::{
+    HOME_VARIABLE, PROFILE_VARIABLE, PROFILES_DIR, base_of, parse_profile_name, profile_folder,
+    profile_of, resolve_home,
+};
 pub use key::{KeyPlace, KeyRef};
 pub use provider::{
     LOCAL_PROVIDER, ModelPrice, ProviderKind, ProviderSettings, parse_provider_name,

@@ -120,6 +120,7 @@ pub struct SecretSettings {
 pub const LANGUAGES: &[&str] = &["en", "fr", "sw", "pt", "ar"];
 const LANGUAGE_DEFAULT: &str = "en";
 const SHORTCUT_MAX_CHARS: usize = 40;
+const RATE_MAX_CHARS: usize = 16;
 
 /// What the person sees and hears, wherever the window is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -134,6 +135,12 @@ pub struct WindowSettings {
     /// ISO 4217 code of the money shown beside dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
+    /// So much of it is a US dollar, like `129.30`, as the person says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency_rate: Option<String>,
+    /// The day of that rate, like `2026-11-20`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency_rate_date: Option<String>,
     /// Arabic is written with Arabic digits.
     #[serde(skip_serializing_if = "is_default")]
     pub arabic_digits: bool,
@@ -174,6 +181,7 @@ impl WindowSettings {
             3,
             "Use a currency code like KES or XOF.",
         )?;
+        self.check_rate()?;
         if let Some(language) = &self.language
             && !LANGUAGES.contains(&language.as_str())
         {
@@ -193,6 +201,34 @@ impl WindowSettings {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl WindowSettings {
+    /// A rate is a number anybody can read back, and its day is one.
+    fn check_rate(&self) -> Result<()> {
+        if let Some(rate) = &self.currency_rate {
+            let (whole, part) = rate.split_once('.').unwrap_or((rate, "0"));
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let is_number = digits(whole) && digits(part) && rate.len() <= RATE_MAX_CHARS;
+            if !is_number || rate.bytes().all(|b| matches!(b, b'0' | b'.')) {
+                let shown: String = rate.chars().take(RATE_MAX_CHARS).collect();
+                return Err(ConfigError::value(
+                    format!("window.currency_rate is '{shown}'"),
+                    "Say how much of your currency a US dollar is, like 129.30.",
+                ));
+            }
+        }
+        if let Some(day) = &self.currency_rate_date
+            && day.parse::<jiff::civil::Date>().is_err()
+        {
+            let shown: String = day.chars().take(RATE_MAX_CHARS).collect();
+            return Err(ConfigError::value(
+                format!("window.currency_rate_date is '{shown}'"),
+                "Write the day like 2026-11-20.",
+            ));
+        }
+        Ok(())
     }
 }
 

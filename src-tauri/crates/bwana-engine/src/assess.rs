@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bwana_store::Store;
 use bwana_tools::args::canonical_args;
+use bwana_tools::builtin::Question;
 use bwana_tools::pattern::patterns;
 use bwana_tools::policy::{self, Decision, Facts, Grant};
 use bwana_tools::{Registry, Tool};
@@ -84,6 +85,16 @@ fn judge(shared: &Shared, state: &RunState, wish: &Wish) -> Assessment {
             message: why,
             grant,
         },
+        Decision::Question => match Question::new(&args) {
+            Ok(Question { text, choices }) => Assessment::Ask {
+                ask: Ask::Answer {
+                    agent: wish.agent.to_string(),
+                    question: text,
+                    choices,
+                },
+            },
+            Err(mistake) => refuse(mistake),
+        },
         Decision::Ask { why } => Assessment::Ask {
             ask: Ask::Approve {
                 tool: spec.name.clone(),
@@ -162,6 +173,7 @@ impl Weigher<'_> {
             hosts_seen: sources.collect(),
             grants: self.grants(&spec.name)?,
             unattended: self.unattended,
+            dry_run: self.state.definition.dry_run,
             frozen: false,
         };
         Ok(Weighed {

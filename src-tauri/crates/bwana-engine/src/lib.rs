@@ -22,7 +22,7 @@ pub use engine::{Deps, Engine, FoundProvider, Models, Options, StartRun, unheard
 pub use error::EngineError;
 pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;
-pub use load::{fold, fold_run, row};
+pub use load::{fold, fold_first, fold_on, fold_run, row};
 pub use report::{RESULT_FILE, result_document};
 pub use terms::{Wanted, offered, terms};
 pub use view::{QueuedView, RunView, StepStatus, StepView, TaskView, view, view_of};

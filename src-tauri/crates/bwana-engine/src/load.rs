@@ -19,11 +19,31 @@ use crate::view::stop_reason;
 /// If there is no such run, or its journal or definition cannot be read.
 pub fn fold_run(store: &Store, run: RunId) -> Result<RunState, EngineError> {
     let entries = store.load(run)?;
+    let definition = definition_of(store, run, entries.first())?;
+    fold(run, definition, &entries)
+}
+
+/// A run as it was at its first entry, to be folded on from there with [`fold_on`].
+///
+/// # Errors
+/// Those of [`fold_run`].
+pub fn fold_first(store: &Store, run: RunId) -> Result<RunState, EngineError> {
+    let entries = store.entries(run, 1, 1)?;
+    let definition = definition_of(store, run, entries.first())?;
+    fold(run, definition, &entries)
+}
+
+/// The definition that the first entry of a run names.
+fn definition_of(
+    store: &Store,
+    run: RunId,
+    first: Option<&Entry>,
+) -> Result<Arc<Definition>, EngineError> {
     let unfoldable = |why: &str| EngineError::Unfoldable {
         run,
         why: why.to_owned(),
     };
-    let first = entries.first().ok_or_else(|| unfoldable("it is empty"))?;
+    let first = first.ok_or_else(|| unfoldable("it is empty"))?;
     let Body::RunCreated(created) = &first.body else {
         return Err(unfoldable("its first entry is not run_created"));
     };
@@ -35,7 +55,7 @@ pub fn fold_run(store: &Store, run: RunId) -> Result<RunState, EngineError> {
     }
     let definition: Definition = serde_json::from_slice(&bytes)
         .map_err(|error| unfoldable(&format!("its definition cannot be read: {error}")))?;
-    fold(run, Arc::new(definition), &entries)
+    Ok(Arc::new(definition))
 }
 
 /// Folds entries from 1 on. The run's own id is that of the last fork in them.
@@ -57,13 +77,25 @@ pub fn fold(
         )));
     };
     let mut state = RunState::new(run, definition, first, created);
-    for entry in rest {
-        if entry.seq != state.head + 1 {
-            return Err(unfoldable(format!("entry {} is missing", state.head + 1)));
-        }
-        apply(&mut state, entry);
-    }
+    fold_on(&mut state, rest)?;
     Ok(state)
+}
+
+/// Folds the entries that follow on `state`.
+///
+/// # Errors
+/// If one is missing; then the state is that before the gap.
+pub fn fold_on(state: &mut RunState, entries: &[Entry]) -> Result<(), EngineError> {
+    for entry in entries {
+        if entry.seq != state.head + 1 {
+            return Err(EngineError::Unfoldable {
+                run: state.run,
+                why: format!("entry {} is missing", state.head + 1),
+            });
+        }
+        apply(state, entry);
+    }
+    Ok(())
 }
 
 /// What lists show of a run.

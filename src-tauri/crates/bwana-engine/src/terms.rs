@@ -162,6 +162,7 @@ fn edited(
     let weighed = weigher.weigh(spec, tool, &args, &task.path)?;
     match weighed.decision {
         Decision::Deny { why, .. } => Err(EngineError::Refused { task: task.id, why }),
+        Decision::Question => Err(bad("a question is answered, not changed".into())),
         Decision::Allow { .. } | Decision::Ask { .. } => Ok(Some(EditedArgs {
             args: canonical,
             args_hash: weighed.args_hash,

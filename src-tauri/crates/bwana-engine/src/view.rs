@@ -49,6 +49,8 @@ pub struct RunView {
     /// Set if a newer program wrote this run: it can be shown, but not continued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_entry: Option<String>,
+    /// A rehearsal.
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,6 +70,8 @@ pub struct StepView {
     pub why: Option<StopReason>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<StepView>,
+    /// Its result was given with the run; nobody worked on it.
+    pub pinned: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -151,6 +155,7 @@ pub fn view_of(state: &RunState) -> RunView {
             .unknown
             .as_ref()
             .map(|(seq, kind)| format!("{kind} at {seq}")),
+        dry_run: state.definition.dry_run,
     }
 }
 
@@ -181,7 +186,7 @@ fn step_view(def: &StepDef, step: &StepState, parent: &str) -> StepView {
             .zip(&step.children)
             .map(|(def, child)| step_view(def, child, &path))
             .collect(),
-        Work::Speak { .. } | Work::Chat(_) => Vec::new(),
+        Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => Vec::new(),
     };
     StepView {
         name: def.name.clone(),
@@ -189,7 +194,7 @@ fn step_view(def: &StepDef, step: &StepState, parent: &str) -> StepView {
         agents: match &def.work {
             Work::Speak { agents } => agents.clone(),
             Work::Chat(chat) => chat.agents.clone(),
-            Work::Parallel(_) => Vec::new(),
+            Work::Parallel(_) | Work::Pinned { .. } => Vec::new(),
         },
         turns: step.turns.len(),
         usage: step.ledger.usage,
@@ -206,6 +211,7 @@ fn step_view(def: &StepDef, step: &StepState, parent: &str) -> StepView {
         },
         branches,
         path,
+        pinned: matches!(def.work, Work::Pinned { .. }),
     }
 }
 

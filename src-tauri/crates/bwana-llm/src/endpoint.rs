@@ -78,18 +78,7 @@ impl Endpoint {
 
     /// Whether it is this machine.
     pub fn is_loopback(&self) -> bool {
-        match self.base.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-            Some(Host::Ipv6(ip)) => {
-                IpAddr::from(ip).to_canonical().is_loopback() || ip.is_unspecified()
-            }
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.');
-                name.eq_ignore_ascii_case("localhost")
-                    || name.to_ascii_lowercase().ends_with(".localhost")
-            }
-            None => false,
-        }
+        is_this_machine(&self.base)
     }
 
     /// Whether the host is `domain` or below it.
@@ -161,6 +150,22 @@ fn is_key(name: &str) -> bool {
     ["key", "api_key", "apikey", "api-key", "access_token"]
         .iter()
         .any(|key| name.eq_ignore_ascii_case(key))
+}
+
+/// Whether an address is of this machine.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => {
+            IpAddr::from(ip).to_canonical().is_loopback() || ip.is_unspecified()
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost")
+                || name.to_ascii_lowercase().ends_with(".localhost")
+        }
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bwana_types::model::{ErrorKind, LlmError, Meta, Phase};
 use bwana_types::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use reqwest::{Client, Request};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use answer::Answer;
@@ -58,27 +59,37 @@ impl Transport {
     ///
     /// # Errors
     /// `Unreachable` with the whole chain of causes, `Timeout`, `Interrupted`, or what the error status means.
-    pub(crate) async fn send(&self, ask: Ask<'_>) -> Result<Answer, LlmError> {
+    pub(crate) async fn send(&self, mut ask: Ask<'_>) -> Result<Answer, LlmError> {
         let started = Instant::now();
         let total_at = later(started, ask.limits.total);
         let client = self.client(ask.endpoint, ask.limits.connect, ask.idle_pool)?;
         let bytes_out = ask.body.as_ref().map_or(0, Vec::len) as u64;
-        let method = if ask.body.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        let mut request = client
-            .request(method, ask.endpoint.join(ask.path))
-            .headers(headers(&ask)?);
-        if let Some(body) = ask.body {
-            request = request.body(body);
-        }
+        let traffic = self.traffic.with(ask.endpoint.is_loopback());
         let headers_at = later(started, ask.limits.headers);
-        let response = match within(headers_at, total_at, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(not_sent(&error, ask.limits)),
+        let request = request(&client, &mut ask)?;
+        let head_out =
+            OWN_HEADERS_BYTES + head_bytes(request.url().path().len(), request.headers());
+        let sent = || {
+            if let Some(traffic) = &traffic {
+                traffic.sent(
+                    head_out.saturating_add(usize::try_from(bytes_out).unwrap_or(usize::MAX)),
+                );
+            }
+        };
+        let response = match within(headers_at, total_at, client.execute(request)).await {
+            Ok(Ok(response)) => {
+                sent();
+                response
+            }
+            Ok(Err(error)) => {
+                if !error.is_connect() {
+                    sent();
+                }
+                return Err(not_sent(&error, ask.limits));
+            }
             Err(TooLate { total }) => {
+                // Whoever says nothing has mostly heard everything.
+                sent();
                 let (phase, limit) = if total {
                     (Phase::Total, ask.limits.total)
                 } else {
@@ -87,7 +98,11 @@ impl Transport {
                 return Err(timed_out(phase, limit));
             }
         };
-        let mut answer = Answer {
+        if let Some(traffic) = &traffic {
+            traffic.received(head_bytes(0, response.headers()));
+        }
+        let answer = Answer {
+            traffic,
             meta: meta(&response, bytes_out),
             headers_at: Instant::now(),
             started,
@@ -102,23 +117,60 @@ impl Transport {
                 headers: answer.response.headers(),
             });
         }
-        let status = answer.response.status();
-        if status.is_success() {
-            return match unreadable_encoding(answer.response.headers()) {
-                Some(error) => Err(with_meta(error, answer.meta)),
-                None => Ok(answer),
-            };
-        }
-        if status.is_redirection() {
-            let error = redirected(&answer.response, ask.endpoint);
-            return Err(with_meta(error, answer.meta));
-        }
-        let wait = retry_after(answer.response.headers());
-        let body = answer.error_body(ask.limits).await;
-        let mut error = ask.dialect.error(status.as_u16(), &body);
-        error.retry_after = wait.or(error.retry_after);
-        Err(with_meta(error, answer.meta))
+        judged(answer, &ask).await
     }
+}
+
+/// The request as it goes out; the body is taken along.
+fn request(client: &Client, ask: &mut Ask<'_>) -> Result<Request, LlmError> {
+    let method = if ask.body.is_some() {
+        Method::POST
+    } else {
+        Method::GET
+    };
+    let mut request = client
+        .request(method, ask.endpoint.join(ask.path))
+        .headers(headers(ask)?);
+    if let Some(body) = ask.body.take() {
+        request = request.body(body);
+    }
+    request
+        .build()
+        .map_err(|error| not_sent(&error, ask.limits))
+}
+
+/// Only a success that can be read is an answer; anything else is the error it means.
+async fn judged(mut answer: Answer, ask: &Ask<'_>) -> Result<Answer, LlmError> {
+    let status = answer.response.status();
+    if status.is_success() {
+        return match unreadable_encoding(answer.response.headers()) {
+            Some(error) => Err(with_meta(error, answer.meta)),
+            None => Ok(answer),
+        };
+    }
+    if status.is_redirection() {
+        let error = redirected(&answer.response, ask.endpoint);
+        return Err(with_meta(error, answer.meta));
+    }
+    let wait = retry_after(answer.response.headers());
+    let body = answer.error_body(ask.limits).await;
+    let mut error = ask.dialect.error(status.as_u16(), &body);
+    error.retry_after = wait.or(error.retry_after);
+    Err(with_meta(error, answer.meta))
+}
+
+/// What HTTP writes around the words of a first line: method or reason, version, line end.
+const FIRST_LINE_BYTES: usize = 20;
+
+/// Host, name of the program and length, which the client writes itself.
+const OWN_HEADERS_BYTES: usize = 100;
+
+/// Bytes of a head as HTTP/1.1 writes it, near enough: HTTP/2 packs it smaller.
+pub(crate) fn head_bytes(path: usize, headers: &HeaderMap) -> usize {
+    let lines = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    FIRST_LINE_BYTES + path + lines.sum::<usize>()
 }
 
 /// Puts what was seen around an answer into its error.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bwana-ui-host --home FOLDER --ui FOLDER [--port N] [--script FILE.json] [--latency-ms N] [--between-ms N]
-//!               [--deltas N] [--until-stdin-closes]
+//!               [--deltas N] [--at TIME] [--until-stdin-closes]
 //! ```
 //!
 //! - `--home`: the data folder; made if it is not there. One without `settings.toml` gets the scripted model as its only
@@ -13,6 +13,7 @@
 //! - `--port`: 0, which is the default, for any that is free.
 //! - `--script`: answers of the model, as `bwana-model-server` takes them; without it every prompt gets a fixed text.
 //! - `--latency-ms`, `--between-ms`, `--deltas`: the model's rate: before an answer, between its pieces, how many pieces.
+//! - `--at`: an RFC 3339 time at which the clock stands still, so that a screen looks the same on any day.
 //! - `--until-stdin-closes`: ends with whoever started it. SIGINT ends it too.
 //!
 //! Prints one line, `{"url", "token", "link", "model_url", "pid"}`: `link` has a one-time code in it, as `bwana serve`
@@ -27,6 +28,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bwana_api::{App, Caller, HostOptions, Mode, Redactor, Secrets};
 use bwana_server::{Options, Ui, WebHost};
+use bwana_testkit::ManualClock;
 use bwana_testkit::model_server::{self, ModelServer};
 use bwana_testkit::script::Script;
 use bwana_types::id::IdSource;
@@ -66,6 +68,7 @@ struct Wanted {
     ui: PathBuf,
     port: u16,
     model: model_server::Options,
+    clock: Arc<dyn Clock>,
     until_stdin_closes: bool,
 }
 
@@ -78,7 +81,7 @@ async fn main() -> Result<(), Failure> {
         HostOptions {
             secrets: Secrets::new(&wanted.home, None, Redactor::new()),
             home: wanted.home,
-            clock: Arc::new(SystemClock),
+            clock: wanted.clock,
             ids: Arc::new(SystemIds),
             unattended: false,
         },
@@ -109,6 +112,7 @@ async fn main() -> Result<(), Failure> {
 fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, Failure> {
     let (mut home, mut ui, mut port, mut until_stdin_closes) = (None, None, 0, false);
     let mut model = model_server::Options::default();
+    let mut clock: Arc<dyn Clock> = Arc::new(SystemClock);
     while let Some(arg) = args.next() {
         if arg == "--until-stdin-closes" {
             until_stdin_closes = true;
@@ -122,6 +126,10 @@ fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, Failure> {
             "--latency-ms" => model.latency = Duration::from_millis(value.parse()?),
             "--between-ms" => model.between = Duration::from_millis(value.parse()?),
             "--deltas" => model.deltas = value.parse()?,
+            "--at" => {
+                let at: jiff::Timestamp = value.parse()?;
+                clock = Arc::new(ManualClock::new(Timestamp(at.as_millisecond())));
+            }
             "--script" => {
                 let text = std::fs::read_to_string(&value)?;
                 model.answers = Arc::new(serde_json::from_str::<Script>(&text)?);
@@ -134,6 +142,7 @@ fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, Failure> {
         ui: ui.ok_or("--ui is needed")?,
         port,
         model,
+        clock,
         until_stdin_closes,
     })
 }

@@ -31,6 +31,23 @@ static EMBEDDED: include_dir::Dir<'_> =
     include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../../ui/dist");
 
 const INDEX: &str = "index.html";
+/// What addresses of the interface begin with: the page itself reads what follows, so that a reload stays where it was.
+const PLACES: &[&str] = &[
+    "home",
+    "waiting",
+    "runs",
+    "run",
+    "workflows",
+    "agents",
+    "connections",
+    "usage",
+    "settings",
+];
+/// Parts of the longest address: `run/01J…`.
+const PLACE_PARTS_MAX: usize = 2;
+/// The handbook: its pages may lie in a folder and be called like an error, `help/errors/store.full`.
+const HANDBOOK: &str = "help";
+const HANDBOOK_PARTS_MAX: usize = 3;
 /// Where the bundler puts files whose names change with their contents.
 const HASHED_FOLDER: &str = "assets/";
 /// The shortest hash in such a name.
@@ -59,9 +76,10 @@ pub(crate) async fn serve(State(ui): State<Arc<Ui>>, request: Request) -> Respon
     }
     let path = request.uri().path();
     let wanted = if path == "/" { INDEX } else { &path[1..] };
-    let Some(name) = plain(wanted).map(str::to_owned) else {
+    let Some(name) = plain(wanted) else {
         return not_found();
     };
+    let name = if is_place(name) { INDEX } else { name }.to_owned();
     let found = tokio::task::spawn_blocking({
         let name = name.clone();
         move || read(&ui, &name)
@@ -83,6 +101,15 @@ fn plain(path: &str) -> Option<&str> {
     let is_name =
         |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(plain);
     (path.len() <= PATH_MAX_BYTES && path.split('/').all(is_name)).then_some(path)
+}
+
+fn is_place(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    let parts = path.split('/').count();
+    if first == HANDBOOK {
+        return parts <= HANDBOOK_PARTS_MAX;
+    }
+    PLACES.contains(&first) && !path.contains('.') && parts <= PLACE_PARTS_MAX
 }
 
 fn read(ui: &Ui, name: &str) -> Option<Vec<u8>> {
@@ -173,6 +200,38 @@ mod tests {
             assert_eq!(plain(bad), None, "{bad}");
         }
         assert_eq!(plain(&"a".repeat(PATH_MAX_BYTES + 1)), None);
+    }
+
+    #[test]
+    fn every_address_of_the_interface_is_its_page() {
+        let router = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../ui/src/lib/route.ts");
+        let router = std::fs::read_to_string(router).unwrap();
+        let parse = router.split("export function").nth(1).unwrap();
+        let known: Vec<&str> = parse
+            .split("case '")
+            .skip(1)
+            .filter_map(|rest| rest.split('\'').next())
+            .filter(|name| *name != "gallery")
+            .collect();
+        assert!(known.len() >= 7, "{known:?}");
+        for name in known {
+            assert!(is_place(name), "{name}");
+        }
+        for place in ["run/01JD0000000000000000004F2A", "help/errors/store.full"] {
+            assert!(is_place(place), "{place}");
+        }
+        for other in [
+            "help/errors/a/b",
+            "helper/errors/store.full",
+            "none",
+            "assets/a.js",
+            "run/a/b",
+            "runs/../x",
+            "waiting/x.js",
+            "api/rpc",
+        ] {
+            assert!(!is_place(other), "{other}");
+        }
     }
 
     #[test]

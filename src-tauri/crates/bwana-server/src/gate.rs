@@ -103,6 +103,11 @@ impl Gate {
         }
     }
 
+    /// Who a page with a token is.
+    pub(crate) const fn caller(&self) -> Caller {
+        self.inside.caller
+    }
+
     /// The name this request calls us by, if it is one of ours.
     fn host<'a>(&self, request: &'a Request) -> Option<&'a str> {
         // A whole address in the request line would stand above the header.

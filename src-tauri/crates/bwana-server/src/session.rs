@@ -1,4 +1,4 @@
-//! `POST /api/session`: a one-time code for the token of this process.
+//! `POST /api/session`: a one-time code for the token of this process, and who the page is here.
 
 use std::time::Instant;
 
@@ -25,7 +25,9 @@ pub(crate) async fn exchange(State(gate): State<Gate>, request: Request) -> Resp
     };
     match gate.keys.exchange(&code, Instant::now()) {
         Ok(token) => {
-            let mut answer = Json(json!({ "token": token.expose() })).into_response();
+            let mut answer =
+                Json(json!({ "token": token.expose(), "caller": gate.caller().as_str() }))
+                    .into_response();
             let no_store = HeaderValue::from_static("no-store");
             answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
             answer

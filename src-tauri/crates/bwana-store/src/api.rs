@@ -1,7 +1,7 @@
 //! What can be asked of a store, one method each. Writes are answered when they are committed. Reads block for
 //! microseconds, and for milliseconds where whole journals are read: use `spawn_blocking` for those in a busy runtime.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bwana_types::entry::{Entry, Seq};
@@ -9,21 +9,29 @@ use bwana_types::hash::Hash;
 use bwana_types::id::{GrantId, RunId, TaskId};
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
+use bwana_types::traffic::Bytes;
 
 use crate::append::{self, Append, Appended};
 use crate::artifacts::{self, ArtifactInfo};
 use crate::backup::{self, BackupDone};
 use crate::blobs::{self, Blob};
 use crate::changes::{self, Changes, Cursor};
-use crate::definitions::{self, DefinitionInfo, DefinitionKind, Imported, NewDefinition};
-use crate::entries;
+use crate::db;
+use crate::definitions::{
+    self, DefinitionInfo, DefinitionKind, DefinitionVersion, Imported, NewDefinition, VERSIONS_KEPT,
+};
+use crate::entries::{self, Spoken};
 use crate::error::{Result, StoreError};
 use crate::grants::{self, GrantInfo};
-use crate::ledger::{self, DaySpent};
+use crate::ledger::{self, CallSpent, DaySpent};
 use crate::migrate::copy_database;
+use crate::restore;
+use crate::rolling::{self, RollingBackup};
+use crate::room;
 use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo, RunRow};
 use crate::store::Store;
 use crate::tasks::{self, TaskFilter, TaskInfo};
+use crate::traffic;
 use crate::upkeep;
 use crate::verify::{self, Fold, VerifyReport};
 
@@ -140,6 +148,15 @@ impl Store {
         self.write(move |tx| grants::revoke(tx.db, id, now)).await
     }
 
+    /// Writes what a day, like `2026-11-25`, sent and heard, whole, in the place of what was written of it before.
+    ///
+    /// # Errors
+    /// `Invalid` if the text is no day, `ReadOnly`, or the disk's.
+    pub async fn set_day_traffic(&self, day: &str, bytes: Bytes) -> Result<()> {
+        let day = ledger::day_number(day)?;
+        self.write(move |tx| traffic::set(tx.db, day, bytes)).await
+    }
+
     /// Keeps a value for others under a name; `None` forgets it. Never a secret.
     ///
     /// # Errors
@@ -167,6 +184,91 @@ impl Store {
             backup::make(store.home(), copy, &to, now)
         })
         .await
+    }
+
+    /// Makes one of the backups that are made by themselves, and removes those that need not stay: of the hour, day and
+    /// week under way and of the 24 hours, 7 days and 4 weeks before that have any, the newest of each stays.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup); `Full` also if a backup would leave too little room for the work.
+    pub async fn roll_backup(&self) -> Result<BackupDone> {
+        let home = self.folder_of()?;
+        let done = self.backup(&rolling::prepare(&home)?).await?;
+        let now = self.inner.clock.now();
+        self.aside(move || {
+            rolling::clear_before(&home, now)?;
+            rolling::thin(&home)
+        })
+        .await?;
+        Ok(done)
+    }
+
+    /// Copies everything before something is taken in, so that it can be undone: for [`crate::UNDO_DAYS`].
+    ///
+    /// # Errors
+    /// As [`roll_backup`](Self::roll_backup).
+    pub async fn backup_before(&self) -> Result<BackupDone> {
+        let home = self.folder_of()?;
+        let to = rolling::prepare_before(&home, self.inner.clock.now())?;
+        self.backup(&to).await
+    }
+
+    /// Prepares that the next owner of this data folder finds what `from` holds, and keeps beside it what is there
+    /// then. This store goes on until it is closed; what it writes from now on is only in what is kept.
+    ///
+    /// # Errors
+    /// `BackupInvalid`, `Newer`, or what the disk says: then nothing is prepared.
+    pub async fn stage_restore(&self, from: &Path) -> Result<()> {
+        if !self.is_owner() {
+            return Err(StoreError::ReadOnly);
+        }
+        let (home, from) = (self.folder_of()?, from.to_owned());
+        let now = self.inner.clock.now();
+        self.aside(move || restore::prepare(&home, &from, now).map(drop))
+            .await
+    }
+
+    /// Sets room aside for the day the disk is full, if the data is large enough for it. `false`: there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn keep_reserve(&self) -> Result<bool> {
+        let home = self.folder_of()?;
+        if !room::is_due(&home)? {
+            return Ok(room::reserve_bytes(&home) > 0);
+        }
+        // Written in a thread of its own: it takes as long as the disk needs.
+        self.aside(move || room::keep(&home)).await
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn release_reserve(&self) -> Result<()> {
+        let home = self.folder_of()?;
+        room::release(&home).map_err(|error| StoreError::io("giving room back", &home, &error))
+    }
+
+    fn folder_of(&self) -> Result<PathBuf> {
+        let none = || StoreError::invalid("a database in memory has no backups of its own");
+        self.home().map(Path::to_owned).ok_or_else(none)
+    }
+
+    /// The backups that were made by themselves, newest first.
+    ///
+    /// # Errors
+    /// If their folder cannot be read.
+    pub fn rolling_backups(&self) -> Result<Vec<RollingBackup>> {
+        rolling::list(&self.folder_of()?)
+    }
+
+    /// The first thing a check of all pages finds, if it finds any.
+    ///
+    /// # Errors
+    /// `Damaged` if not even that can be asked.
+    pub fn check_pages(&self) -> Result<Option<String>> {
+        self.read(db::quick_check)
     }
 
     /// Looks at everything there is. `fold` is asked about every run, with its whole journal.
@@ -241,6 +343,22 @@ impl Store {
         self.entries(run, 1, usize::MAX)
     }
 
+    /// The last place of the journal that is taken, over all runs.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn last_pos(&self) -> Result<i64> {
+        self.read(entries::last_pos)
+    }
+
+    /// Entries of all runs in which somebody says something, after the place `after` and up to `upto`, in order.
+    ///
+    /// # Errors
+    /// `Damaged` if an entry is unreadable.
+    pub fn told(&self, after: i64, upto: i64, limit: usize) -> Result<Vec<Spoken>> {
+        self.read(|db| entries::told(db, after, upto, limit))
+    }
+
     /// Content by its hash, checked against it. `None`: there is none.
     ///
     /// # Errors
@@ -272,6 +390,22 @@ impl Store {
     /// `NotFound` if `before` is no run.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
         self.read(|db| runs::list(db, filter))
+    }
+
+    /// How many runs a filter finds on all its pages.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn count_runs(&self, filter: &RunFilter) -> Result<u64> {
+        self.read(|db| runs::count_sought(db, filter))
+    }
+
+    /// Every definition that some run has, each once; its content is [`Store::get_blob`].
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn definitions_of_runs(&self) -> Result<Vec<Hash>> {
+        self.read(runs::definitions)
     }
 
     /// How many runs have each status.
@@ -420,6 +554,42 @@ impl Store {
         self.read(|db| ledger::day_spent(db, day))
     }
 
+    /// What each call cost on each day from `from` to `to`, both like `2026-11-25`; calls that cost nothing are left out.
+    ///
+    /// # Errors
+    /// `Invalid` if a text is no day.
+    pub fn calls_spent(&self, from: &str, to: &str) -> Result<Vec<CallSpent>> {
+        let (from, to) = (ledger::day_number(from)?, ledger::day_number(to)?);
+        self.read(|db| ledger::calls_spent(db, from, to))
+    }
+
+    /// A run's own entries about its calls, in order; a fork's without those it shares.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Damaged` if one is unreadable.
+    pub fn call_entries(&self, run: RunId) -> Result<Vec<Entry>> {
+        self.read(|db| entries::calls(db, runs::run_no(db, run)?))
+    }
+
+    /// What the days from `from` to `to` sent and heard over the network, as last written; days without a byte are left
+    /// out.
+    ///
+    /// # Errors
+    /// `Invalid` if a text is no day.
+    pub fn traffic_of_days(&self, from: &str, to: &str) -> Result<Vec<(String, Bytes)>> {
+        let (from, to) = (ledger::day_number(from)?, ledger::day_number(to)?);
+        self.read(|db| traffic::of_days(db, from, to))
+    }
+
+    /// What a day, like `2026-11-25`, sent and heard over the network, as last written.
+    ///
+    /// # Errors
+    /// `Invalid` if the text is no day.
+    pub fn day_traffic(&self, day: &str) -> Result<Bytes> {
+        let day = ledger::day_number(day)?;
+        self.read(|db| traffic::of_day(db, day))
+    }
+
     /// One agent or workflow.
     ///
     /// # Errors
@@ -434,6 +604,18 @@ impl Store {
     /// What the database says.
     pub fn definitions(&self, kind: DefinitionKind) -> Result<Vec<DefinitionInfo>> {
         self.read(|db| definitions::list(db, kind))
+    }
+
+    /// What an agent or a workflow is and was, the newest first, also of one that is gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn definition_versions(
+        &self,
+        kind: DefinitionKind,
+        slug: &str,
+    ) -> Result<Vec<DefinitionVersion>> {
+        self.read(|db| definitions::versions(db, kind, slug, VERSIONS_KEPT))
     }
 
     /// A value kept for others.

@@ -144,6 +144,11 @@ pub(crate) fn prepare(append: Append) -> Result<Prepared> {
 }
 
 impl Prepared {
+    /// A batch whose bodies stand somewhere else already, and are kept letter by letter.
+    pub(crate) fn new(append: Append, bodies: Vec<Stored>) -> Self {
+        Self { append, bodies }
+    }
+
     /// Writes a batch behind the entries that are there.
     pub(crate) fn write(self, tx: &mut Tx<'_>) -> Result<Appended> {
         let run = self.append.run;

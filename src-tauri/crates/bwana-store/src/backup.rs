@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use bwana_types::hash::Hash;
 use bwana_types::time::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
@@ -17,11 +18,15 @@ use crate::files::{CopiedFile, copy_file, copy_folder, create_private_folder, de
 use crate::home::{ARTIFACTS_DIR, DATABASE_FILE, beside, sync_folder};
 use crate::migrate::unused;
 
+/// In front of the date in the name of a backup that was given a folder to be put into.
+pub(crate) const NAME: &str = "bwana-backup-";
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 pub(crate) const SETTINGS_FILE: &str = "settings.toml";
 /// Folders of the data folder that belong to a backup.
 pub(crate) const FOLDERS: [&str; 3] = [ARTIFACTS_DIR, "agents", "workflows"];
-pub(crate) const MANIFEST_SCHEMA: &str = "bwana.backup/v1";
+pub(crate) const MANIFEST_SCHEMA: &str = "bwana.backup/v2";
+/// As before manifests had a sum.
+pub(crate) const MANIFEST_SCHEMA_1: &str = "bwana.backup/v1";
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +34,26 @@ pub(crate) struct Manifest {
     pub(crate) schema: String,
     /// RFC 3339.
     pub(crate) made_at: String,
+    /// The version of the program that made it; older ones did not say.
+    #[serde(default)]
+    pub(crate) program: String,
     /// Format of the database.
     pub(crate) format: i64,
     pub(crate) files: Vec<CopiedFile>,
+    /// Of all that stands before it, so that not even a date can change unnoticed.
+    #[serde(default)]
+    pub(crate) sum: Option<Hash>,
+}
+
+impl Manifest {
+    /// What its sum should be.
+    pub(crate) fn expected_sum(&self) -> serde_json::Result<Hash> {
+        let without = Self {
+            sum: None,
+            ..self.clone()
+        };
+        Ok(Hash::of(&serde_json::to_vec(&without)?))
+    }
 }
 
 /// A backup that is complete, checked and on disk.
@@ -53,7 +75,7 @@ pub(crate) fn make(
 ) -> Result<BackupDone> {
     let target = if to.is_dir() {
         let stamp = now.to_rfc3339().replace(':', "-");
-        to.join(format!("bwana-backup-{}", &stamp[..stamp.len().min(19)]))
+        to.join(format!("{NAME}{}", &stamp[..stamp.len().min(19)]))
     } else {
         to.to_owned()
     };
@@ -117,12 +139,16 @@ fn fill(
         bytes: files.iter().map(|file| file.bytes).sum(),
         runs,
     };
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         schema: MANIFEST_SCHEMA.to_owned(),
         made_at: now.to_rfc3339(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
         format,
         files,
+        sum: None,
     };
+    let sum = manifest.expected_sum().map_err(|error| io(&error.into()))?;
+    manifest.sum = Some(sum);
     write_manifest(folder, &manifest).map_err(|error| io(&error))?;
     Ok(done)
 }

@@ -26,9 +26,10 @@ pub(crate) const APPLICATION_ID: i64 = 0x4257_414e;
 /// A connection that may write. There is one for the whole life of an owner, and one that only checkpoints.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)
+    let mut db = Connection::open_with_flags(path, flags)
         .map_err(|error| StoreError::sqlite("opening the database", &error))?;
     settings(&db)?;
+    fault_points(&mut db)?;
     // The first read of the file: here a damaged one shows.
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
@@ -62,6 +63,35 @@ pub(crate) fn open_memory(now: Timestamp) -> Result<Connection> {
     settings(&db)?;
     fill(&mut db, migrate::MIGRATIONS, now)?;
     Ok(db)
+}
+
+/// A place to crash at every part of a statement that is prepared, and at every row that is written.
+#[cfg(feature = "fault-points")]
+pub(crate) fn fault_points(db: &mut Connection) -> Result<()> {
+    use bwana_types::fault::fault_point;
+    use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+    db.update_hook(Some(|_, _: &str, _: &str, _| fault_point("row")))?;
+    db.authorizer(Some(|what: AuthContext<'_>| {
+        // Not at every column and function it names.
+        if !matches!(
+            what.action,
+            AuthAction::Read { .. } | AuthAction::Function { .. }
+        ) {
+            fault_point("statement");
+        }
+        Authorization::Allow
+    }))?;
+    Ok(())
+}
+
+#[cfg(not(feature = "fault-points"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "with the feature it can fail, and its callers are the same"
+)]
+pub(crate) fn fault_points(_db: &mut Connection) -> Result<()> {
+    Ok(())
 }
 
 /// What holds for every connection: strictness against damaged or hostile files, and no waiting for ever.
@@ -112,7 +142,7 @@ pub(crate) fn open_old(home: &Path, migrations: &[&str], now: Timestamp) -> Resu
 
 /// Makes a new database under another name and moves it in place when it is whole, so that an empty or half-made file
 /// under the real name always means damage.
-fn create(path: &Path, migrations: &[&str], now: Timestamp) -> Result<()> {
+pub(crate) fn create(path: &Path, migrations: &[&str], now: Timestamp) -> Result<()> {
     let draft = beside(path, ".new");
     let failed = |error: &std::io::Error| match StoreError::io("making the database", path, error) {
         StoreError::Full => StoreError::Full,

@@ -5,6 +5,7 @@ use bwana_types::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
+use crate::append::int;
 use crate::changes;
 use crate::error::Result;
 
@@ -59,6 +60,19 @@ pub struct DefinitionInfo {
     pub updated_at: Timestamp,
 }
 
+/// Versions of one definition that are kept.
+pub const VERSIONS_KEPT: usize = 100;
+
+/// A content of a definition that is or was in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionVersion {
+    pub hash: Hash,
+    pub body: String,
+    pub source: String,
+    /// Since when it was in force.
+    pub made_at: Timestamp,
+}
+
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,12 +106,64 @@ pub(crate) fn put(db: &Connection, new: &NewDefinition, now: Timestamp) -> Resul
         new.source,
         now.0
     ])?;
+    keep_version(db, new, now)?;
     changes::record(db, new.kind.topic(), &new.slug, changes::Op::Upsert)?;
     Ok(if before.is_some() {
         Imported::Updated
     } else {
         Imported::Created
     })
+}
+
+/// Notes what is in force from now on, unless only its place changed.
+fn keep_version(db: &Connection, new: &NewDefinition, now: Timestamp) -> Result<()> {
+    let newest = versions(db, new.kind, &new.slug, 1)?;
+    if newest.first().is_some_and(|newest| newest.hash == new.hash) {
+        return Ok(());
+    }
+    db.prepare_cached(
+        "INSERT INTO definition_versions (kind, slug, hash, body, source, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        new.kind.as_str(),
+        new.slug,
+        new.hash.0,
+        new.body,
+        new.source,
+        now.0
+    ])?;
+    db.prepare_cached(
+        "DELETE FROM definition_versions WHERE kind = ?1 AND slug = ?2 AND version_no <= (SELECT version_no \
+         FROM definition_versions WHERE kind = ?1 AND slug = ?2 ORDER BY version_no DESC LIMIT 1 OFFSET ?3)",
+    )?
+    .execute(params![
+        new.kind.as_str(),
+        new.slug,
+        int(VERSIONS_KEPT as u64)
+    ])?;
+    Ok(())
+}
+
+pub(crate) const VERSIONS: &str = "SELECT hash, body, source, made_at FROM definition_versions \
+     WHERE kind = ?1 AND slug = ?2 ORDER BY version_no DESC LIMIT ?3";
+
+/// The newest first.
+pub(crate) fn versions(
+    db: &Connection,
+    kind: DefinitionKind,
+    slug: &str,
+    limit: usize,
+) -> Result<Vec<DefinitionVersion>> {
+    let mut statement = db.prepare_cached(VERSIONS)?;
+    let rows = statement.query_map(params![kind.as_str(), slug, int(limit as u64)], |row| {
+        Ok(DefinitionVersion {
+            hash: Hash(row.get(0)?),
+            body: row.get(1)?,
+            source: row.get(2)?,
+            made_at: Timestamp(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// `false`: there was none.

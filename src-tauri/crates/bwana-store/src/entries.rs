@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bwana_types::entry::{Body, Entry, Seq};
+use bwana_types::id::RunId;
 use bwana_types::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -116,17 +117,73 @@ pub(crate) fn body(db: &Connection, row: &Row<'_>, first: usize) -> Result<Body>
     Body::from_json(kind, v, &blobs::body(db, blob_no)?).map_err(unreadable)
 }
 
+pub(crate) const CALLS: &str = "SELECT seq, at_ms, path, kind, v, body, blob_no FROM journal \
+     WHERE run_no = ?1 AND kind IN ('call_intended', 'call_retried', 'call_finished', 'call_failed', \
+     'call_interrupted') ORDER BY seq";
+
+/// A run's own entries about its calls, without what it shares with a parent.
+pub(crate) fn calls(db: &Connection, run_no: i64) -> Result<Vec<Entry>> {
+    let mut statement = db.prepare_cached(CALLS)?;
+    let mut rows = statement.query([run_no])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(entry(db, row)?);
+    }
+    Ok(found)
+}
+
+/// An entry in which somebody says something, and where it stands in the one order over all runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    pub pos: i64,
+    pub run: RunId,
+    pub entry: Entry,
+}
+
+pub(crate) const TOLD: &str = "SELECT j.seq, j.at_ms, j.path, j.kind, j.v, j.body, j.blob_no, j.pos, r.id \
+     FROM journal j JOIN runs r ON r.run_no = j.run_no \
+     WHERE j.pos > ?1 AND j.pos <= ?2 AND j.kind IN ('run_created', 'message_posted', 'person_said', 'edited', \
+     'call_finished', 'artifact_written') ORDER BY j.pos LIMIT ?3";
+
+/// The last place of the journal that is taken.
+pub(crate) fn last_pos(db: &Connection) -> Result<i64> {
+    Ok(db
+        .prepare_cached("SELECT coalesce(max(pos), 0) FROM journal")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Entries with texts after the place `after` and up to `upto`, in order.
+pub(crate) fn told(db: &Connection, after: i64, upto: i64, limit: usize) -> Result<Vec<Spoken>> {
+    let mut statement = db.prepare_cached(TOLD)?;
+    let mut rows = statement.query(params![after, upto, int(limit as u64)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let run: String = row.get(8)?;
+        let run = run
+            .parse()
+            .map_err(|_| StoreError::damaged(format!("'{run}' is no id of a run")))?;
+        found.push(Spoken {
+            pos: row.get(7)?,
+            run,
+            entry: entry(db, row)?,
+        });
+    }
+    Ok(found)
+}
+
 /// One own entry of a run.
 pub(crate) fn one(db: &Connection, run_no: i64, seq: Seq) -> Result<Option<Entry>> {
     let mut statement = db.prepare_cached(ENTRIES)?;
     let mut rows = statement.query(params![run_no, int(seq), int(seq), 1])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    Ok(Some(Entry {
-        seq,
+    rows.next()?.map(|row| entry(db, row)).transpose()
+}
+
+/// An entry in the columns of [`ENTRIES`].
+fn entry(db: &Connection, row: &Row<'_>) -> Result<Entry> {
+    Ok(Entry {
+        seq: count(row.get(0)?),
         at: Timestamp(row.get(1)?),
         path: Arc::from(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
         body: body(db, row, 3)?,
-    }))
+    })
 }

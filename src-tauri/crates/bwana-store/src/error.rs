@@ -44,6 +44,12 @@ pub enum StoreError {
     )]
     Full,
 
+    /// A restore waits for the data folder to be opened again; what would be written now would be gone then.
+    #[error(
+        "another state of the data is brought back when the program starts again; until then nothing is stored"
+    )]
+    Restoring,
+
     #[error("{what} failed: {why}")]
     Failed { what: &'static str, why: String },
 
@@ -125,6 +131,7 @@ impl StoreError {
             Self::Damaged { .. } => ErrorCode::StoreDamaged,
             Self::Newer { .. } => ErrorCode::StoreNewer,
             Self::Full => ErrorCode::StoreFull,
+            Self::Restoring => ErrorCode::StoreRestoring,
             Self::Failed { .. } | Self::Poisoned { .. } | Self::Older { .. } => {
                 ErrorCode::StoreFailed
             }

@@ -116,6 +116,27 @@ fn copy_level(
     sync_folder(&target)
 }
 
+/// What the files below `folder` hold together; nothing if it is not there.
+pub(crate) fn folder_bytes(folder: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.file_type()? {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => sum += entry.metadata().map_or(0, |file| file.len()),
+                _ => {}
+            }
+        }
+    }
+    Ok(sum)
+}
+
 /// A relative path with `/`, as every platform reads it.
 fn slashed(path: &Path) -> String {
     let parts: Vec<_> = path
@@ -132,6 +153,15 @@ pub(crate) fn inside(path: &str) -> Option<PathBuf> {
     let stays =
         parts.clone().next().is_some() && parts.all(|part| matches!(part, Component::Normal(_)));
     stays.then(|| path.to_owned())
+}
+
+/// Whether something on the way to a file within `root` is a link: it may lead anywhere.
+pub(crate) fn has_link(root: &Path, path: &Path) -> bool {
+    let mut at = PathBuf::from(root);
+    path.components().any(|part| {
+        at.push(part);
+        fs::symlink_metadata(&at).is_ok_and(|meta| meta.file_type().is_symlink())
+    })
 }
 
 pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {

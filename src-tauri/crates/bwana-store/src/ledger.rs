@@ -2,6 +2,7 @@
 //! says so. Limits of a run or a step are the machine's business.
 
 use bwana_types::entry::Seq;
+use bwana_types::id::RunId;
 use bwana_types::money::MicroUsd;
 use rusqlite::{Connection, params};
 
@@ -17,6 +18,18 @@ pub struct DaySpent {
     pub reserved: MicroUsd,
     /// Attempts whose price nobody knows; their money is in neither sum.
     pub unpriced_calls: u64,
+}
+
+/// What one call cost on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSpent {
+    /// Like `2026-11-25`.
+    pub day: String,
+    /// `None`: the run was deleted since.
+    pub run: Option<RunId>,
+    /// `seq` of the first intent.
+    pub call: Seq,
+    pub settled: MicroUsd,
 }
 
 /// Money held back for one call.
@@ -66,6 +79,12 @@ pub(crate) fn day_number(text: &str) -> Result<i64> {
     text.is_ascii().then(digits).flatten().ok_or_else(|| {
         StoreError::invalid(format!("'{text}' is not a day; it looks like 2026-11-25"))
     })
+}
+
+/// 20261125 as `2026-11-25`.
+pub(crate) fn day_text(number: i64) -> String {
+    let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// The bookkeeping of one batch.
@@ -236,6 +255,30 @@ pub(crate) fn day_spent(db: &Connection, day: i64) -> Result<DaySpent> {
     })?)
 }
 
+pub(crate) const CALLS_SPENT: &str = "SELECT l.day, r.id, l.call, l.settled FROM budget_ledger l \
+     LEFT JOIN runs r ON r.run_no = l.run_no WHERE l.day BETWEEN ?1 AND ?2 AND l.settled > 0 \
+     ORDER BY l.day, l.run_no, l.call";
+
+/// What each call cost on each of some days; together the settled money of [`day_spent`].
+pub(crate) fn calls_spent(db: &Connection, from: i64, to: i64) -> Result<Vec<CallSpent>> {
+    let mut statement = db.prepare_cached(CALLS_SPENT)?;
+    let mut rows = statement.query(params![from, to])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let run = row.get::<_, Option<String>>(1)?.map(|id| {
+            id.parse()
+                .map_err(|_| StoreError::damaged(format!("'{id}' is not the id of a run")))
+        });
+        found.push(CallSpent {
+            day: day_text(row.get(0)?),
+            run: run.transpose()?,
+            call: count(row.get(2)?),
+            settled: MicroUsd(row.get(3)?),
+        });
+    }
+    Ok(found)
+}
+
 /// Goes from day to day by the primary key and looks at the run's rows of each: the ledger has few days and a day may
 /// have many runs.
 pub(crate) const RESERVATIONS: &str = "WITH RECURSIVE days (day) AS ( \
@@ -265,6 +308,7 @@ mod tests {
     #[test]
     fn a_day_is_a_number_that_sorts_the_same() {
         assert_eq!(day_number("2026-11-25"), Ok(20_261_125));
+        assert_eq!(day_text(20_261_125), "2026-11-25");
         for text in [
             "",
             "2026-1-25",

@@ -25,15 +25,22 @@ mod grants;
 mod home;
 mod ledger;
 mod lock;
+mod merge;
 mod migrate;
 #[cfg(test)]
 mod plans;
 mod readers;
+mod recover;
 mod restore;
+mod rolling;
+mod room;
 mod runs;
+mod search;
 mod service;
+mod source;
 mod store;
 mod tasks;
+mod traffic;
 mod upkeep;
 mod verify;
 mod wal;
@@ -44,13 +51,25 @@ pub use artifacts::ArtifactInfo;
 pub use backup::BackupDone;
 pub use blobs::{BLOB_MAX_BYTES, INLINE_MAX_BYTES};
 pub use changes::{CHANGES_BATCH_MAX, CHANGES_KEPT, Change, Changes, Cursor, Op, Written};
-pub use definitions::{DefinitionInfo, DefinitionKind, Imported, NewDefinition};
+pub use definitions::{
+    DefinitionInfo, DefinitionKind, DefinitionVersion, Imported, NewDefinition, VERSIONS_KEPT,
+};
+pub use entries::Spoken;
 pub use error::{Result, StoreError};
 pub use grants::GrantInfo;
 pub use home::{ARTIFACTS_DIR, BACKUPS_DIR, DATABASE_FILE, HomeWarning, LOCK_FILE};
-pub use ledger::DaySpent;
+pub use ledger::{CallSpent, DaySpent};
+pub use merge::{Backup, BackupInfo, Compared, NotTaken, Standing, Stands, Told, backup_info};
+pub use migrate::FORMAT as DATABASE_FORMAT;
+pub use recover::{
+    GoodBackup, RecoverFrom, Recoverable, Recovered, StandStill, backups_in,
+    look as look_at_damage, recover,
+};
 pub use restore::{Restored, restore};
+pub use rolling::{RollingBackup, UNDO_DAYS};
+pub use room::{RESERVE_BYTES, RESERVE_FILE, RESERVE_FROM_BYTES, Shut, room};
 pub use runs::{NewFork, NewRun, PAGE_MAX, RunFilter, RunInfo, RunRow, SUFFIX_MIN_CHARS};
+pub use search::{Found, IndexedText, SEARCH_FILE, SearchIndex, TextKind};
 pub use service::Health;
 pub use store::Store;
 pub use tasks::{Decision, TaskFilter, TaskInfo};

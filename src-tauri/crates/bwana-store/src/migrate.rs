@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bwana_types::fault::fault_point;
 use bwana_types::hash::Hash;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -16,11 +17,13 @@ use crate::home::{beside, sync_folder};
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("sql/001_first.sql"),
     include_str!("sql/002_grants.sql"),
+    include_str!("sql/003_traffic.sql"),
+    include_str!("sql/004_versions.sql"),
 ];
 
 /// The newest format this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
-pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
+pub const FORMAT: i64 = MIGRATIONS.len() as i64;
 
 /// Applies what follows after format `from`, in one transaction.
 pub(crate) fn apply(db: &mut Connection, from: i64, migrations: &[&str]) -> Result<()> {
@@ -60,12 +63,14 @@ pub(crate) fn migrate(path: &Path, migrations: &[&str]) -> Result<Connection> {
     migrate_copy(&old, &copy, from, migrations)?;
     old.close().map_err(|(_, error)| error)?;
     sync_file(&copy).map_err(|error| io(&error))?;
+    fault_point("migrate_moved");
     swap(path, &copy, from).map_err(|error| io(&error))?;
     db::open_writer(path)
 }
 
 fn migrate_copy(old: &Connection, copy: &Path, from: i64, migrations: &[&str]) -> Result<()> {
     let mut new = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db::fault_points(&mut new)?;
     new.pragma_update(None, "journal_mode", "DELETE")?;
     // Rebuilding a table must not cascade into others; the check below finds what no longer fits.
     new.pragma_update(None, "foreign_keys", false)?;
@@ -143,7 +148,9 @@ fn swap(path: &Path, copy: &Path, from: i64) -> std::io::Result<()> {
         // File systems without links.
         fs::copy(path, &kept)?;
     }
+    fault_point("migrate_moved");
     fs::rename(copy, path)?;
+    fault_point("migrate_moved");
     sync_folder(path.parent().unwrap_or(path))
 }
 

@@ -3,7 +3,10 @@
 
 use bwana_types::time::Timestamp;
 
-use crate::{artifacts, blobs, changes, db, definitions, entries, grants, ledger, runs, tasks};
+use crate::{
+    artifacts, blobs, changes, db, definitions, entries, grants, ledger, merge, runs, source,
+    tasks, traffic,
+};
 
 /// The steps SQLite plans for `sql`.
 fn plan(sql: &str) -> Vec<String> {
@@ -41,6 +44,11 @@ fn check(sql: &str, ordered: bool) {
 fn every_list_and_search_uses_an_index() {
     for sql in [
         entries::ENTRIES,
+        entries::CALLS,
+        merge::OUR_RUN,
+        source::RUNS_AFTER,
+        source::ROWS_AFTER,
+        source::ROW_AT,
         runs::RUN,
         runs::RUNS,
         runs::RUNS_BY_WORKFLOW,
@@ -68,6 +76,9 @@ fn every_list_and_search_uses_an_index() {
         changes::CHANGES_SINCE,
         blobs::BLOB_BY_HASH,
         ledger::DAY_SPENT,
+        ledger::CALLS_SPENT,
+        traffic::DAY_TRAFFIC,
+        traffic::TRAFFIC_OF_DAYS,
     ] {
         check(sql, true);
     }

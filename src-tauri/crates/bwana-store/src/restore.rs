@@ -7,17 +7,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bwana_types::fault::fault_point;
 use bwana_types::time::{Clock, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::backup::{FOLDERS, MANIFEST_FILE, MANIFEST_SCHEMA, Manifest, SETTINGS_FILE, integrity};
+use crate::backup::{
+    FOLDERS, MANIFEST_FILE, MANIFEST_SCHEMA, MANIFEST_SCHEMA_1, Manifest, SETTINGS_FILE, integrity,
+};
 use crate::db::{self, remove_if_there};
 use crate::error::{Result, StoreError};
 use crate::files::{copy_file, create_private_folder, inside};
 use crate::home::{self, DATABASE_FILE, beside, sync_folder};
 use crate::lock::OwnerLock;
-use crate::migrate;
+use crate::migrate::{self, unused};
 use crate::store::{CHECKED_AT, CLEAN};
 
 /// Where a restore is prepared: worthless until it has its final name.
@@ -61,19 +64,7 @@ pub fn restore(home: &Path, from: &Path, clock: &Arc<dyn Clock>) -> Result<Resto
     home::make(home)?;
     let _lock = OwnerLock::take(home)?;
     finish(home)?;
-    let partial = home.join(PARTIAL_DIR);
-    let io = |error: &io::Error| StoreError::io("restoring the backup", home, error);
-    let prepared = stage(home, from, &partial, clock.now());
-    let (manifest, runs) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            let _ = fs::remove_dir_all(&partial);
-            return Err(error);
-        }
-    };
-    fs::rename(&partial, home.join(STAGED_DIR))
-        .and_then(|()| sync_folder(home))
-        .map_err(|error| io(&error))?;
+    let (manifest, runs) = prepare(home, from, clock.now())?;
     let replaced = finish(home)?;
     home::fill(home)?;
     Ok(Restored {
@@ -82,6 +73,35 @@ pub fn restore(home: &Path, from: &Path, clock: &Arc<dyn Clock>) -> Result<Resto
         runs,
         replaced,
     })
+}
+
+/// Makes a restore that the next owner finishes. The caller has the owner lock.
+pub(crate) fn prepare(home: &Path, from: &Path, now: Timestamp) -> Result<(Manifest, u64)> {
+    let partial = home.join(PARTIAL_DIR);
+    let prepared = stage(home, from, &partial, now).and_then(|prepared| {
+        place(home, &partial)?;
+        Ok(prepared)
+    });
+    if prepared.is_err() {
+        let _ = fs::remove_dir_all(&partial);
+    }
+    prepared
+}
+
+/// From here on a prepared restore is finished. One that waits already is replaced by it.
+pub(crate) fn place(home: &Path, partial: &Path) -> Result<()> {
+    let staged = home.join(STAGED_DIR);
+    let io = |error: io::Error| StoreError::io("restoring the backup", home, &error);
+    if is_pending(home) {
+        // Under the name of one that is worthless first, so that a cut leaves none of which a part is gone.
+        let worthless = unused(|n| home.join(format!("{PARTIAL_DIR}-{n}")));
+        fs::rename(&staged, &worthless).map_err(io)?;
+        fs::remove_dir_all(&worthless).map_err(io)?;
+    }
+    fault_point("restore_moved");
+    fs::rename(partial, &staged)
+        .and_then(|()| sync_folder(home))
+        .map_err(io)
 }
 
 /// Checks the backup while copying it beside what it will replace.
@@ -101,14 +121,12 @@ fn stage(home: &Path, from: &Path, partial: &Path, now: Timestamp) -> Result<(Ma
         create_private_folder(&partial.join(folder)).map_err(|error| io(&error))?;
     }
     for file in &manifest.files {
-        let path = inside(&file.path)
-            .filter(|path| belongs(path))
-            .ok_or_else(|| {
-                invalid(format!(
-                    "it names a file '{}' that no backup has",
-                    file.path
-                ))
-            })?;
+        let path = belonging(&file.path).ok_or_else(|| {
+            invalid(format!(
+                "it names a file '{}' that no backup has",
+                file.path
+            ))
+        })?;
         let target = partial.join(&path);
         if let Some(folder) = target.parent() {
             create_private_folder(folder).map_err(|error| io(&error))?;
@@ -132,16 +150,22 @@ fn stage(home: &Path, from: &Path, partial: &Path, now: Timestamp) -> Result<(Ma
             StoreError::Damaged { what } => invalid(what),
             other => other,
         })?;
-    let number = free_number(home);
-    let plan = serde_json::to_vec(&Plan { number }).map_err(|error| invalid(error.to_string()))?;
-    fs::write(partial.join(PLAN_FILE), plan)
-        .and_then(|()| db::sync_file(&partial.join(PLAN_FILE)))
-        .and_then(|()| sync_tree(partial))
-        .map_err(|error| io(&error))?;
+    plan(home, partial)?;
     Ok((manifest, runs))
 }
 
-fn read_manifest(from: &Path) -> std::result::Result<Manifest, String> {
+/// The last thing a prepared restore needs: under which names what it replaces is kept.
+pub(crate) fn plan(home: &Path, partial: &Path) -> Result<()> {
+    let number = free_number(home);
+    serde_json::to_vec(&Plan { number })
+        .map_err(io::Error::from)
+        .and_then(|plan| fs::write(partial.join(PLAN_FILE), plan))
+        .and_then(|()| db::sync_file(&partial.join(PLAN_FILE)))
+        .and_then(|()| sync_tree(partial))
+        .map_err(|error| StoreError::io("restoring the backup", partial, &error))
+}
+
+pub(crate) fn read_manifest(from: &Path) -> std::result::Result<Manifest, String> {
     let path = from.join(MANIFEST_FILE);
     let meta =
         fs::metadata(&path).map_err(|error| format!("it has no {MANIFEST_FILE} ({error})"))?;
@@ -152,11 +176,18 @@ fn read_manifest(from: &Path) -> std::result::Result<Manifest, String> {
         fs::read(&path).map_err(|error| format!("its {MANIFEST_FILE} cannot be read: {error}"))?;
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| format!("its {MANIFEST_FILE} cannot be read: {error}"))?;
-    if manifest.schema != MANIFEST_SCHEMA {
-        return Err(format!(
-            "its schema is '{}', not {MANIFEST_SCHEMA}",
-            manifest.schema
-        ));
+    match manifest.schema.as_str() {
+        MANIFEST_SCHEMA_1 => {}
+        MANIFEST_SCHEMA => {
+            let expected = manifest.expected_sum().map_err(|error| error.to_string())?;
+            // Letter by letter: what can be written in two ways could be changed from one to the other.
+            let written =
+                serde_json::to_vec_pretty(&manifest).map_err(|error| error.to_string())?;
+            if manifest.sum != Some(expected) || written != text {
+                return Err(format!("its {MANIFEST_FILE} was changed"));
+            }
+        }
+        other => return Err(format!("its schema is '{other}', not {MANIFEST_SCHEMA}")),
     }
     if !manifest.files.iter().any(|file| file.path == DATABASE_FILE) {
         return Err(format!("it has no {DATABASE_FILE}"));
@@ -164,18 +195,21 @@ fn read_manifest(from: &Path) -> std::result::Result<Manifest, String> {
     Ok(manifest)
 }
 
-/// Whether a backup may hold this file.
-fn belongs(path: &Path) -> bool {
-    path == Path::new(DATABASE_FILE)
+/// A path of a manifest, if a backup may hold this file.
+pub(crate) fn belonging(path: &str) -> Option<PathBuf> {
+    let path = inside(path)?;
+    let belongs = path == Path::new(DATABASE_FILE)
         || path == Path::new(SETTINGS_FILE)
         || FOLDERS
             .iter()
-            .any(|folder| path.starts_with(folder) && path != Path::new(folder))
+            .any(|folder| path.starts_with(folder) && path != Path::new(folder));
+    belongs.then_some(path)
 }
 
 /// Checks the copied database and makes it one that is known to be restored.
-fn prepare_database(path: &Path, now: Timestamp) -> Result<u64> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+pub(crate) fn prepare_database(path: &Path, now: Timestamp) -> Result<u64> {
+    let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db::fault_points(&mut db)?;
     db::format(&db, migrate::FORMAT)?;
     if let Some(found) = integrity(&db)? {
         return Err(StoreError::damaged(found));
@@ -256,8 +290,10 @@ fn move_in(home: &Path, staged: &Path) -> io::Result<Vec<PathBuf>> {
             remove_if_there(&beside(&current, "-shm"))?;
         }
         move_if_there(&current, &aside)?;
+        fault_point("restore_moved");
         fs::rename(&new, &current)?;
         sync_folder(home)?;
+        fault_point("restore_moved");
     }
     remove_if_there(&staged.join(PLAN_FILE))?;
     fs::remove_dir(staged)?;

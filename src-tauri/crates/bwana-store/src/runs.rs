@@ -23,7 +23,7 @@ const TITLE_MAX_CHARS: usize = 120;
 /// Characters of an id a person must type at least.
 pub const SUFFIX_MIN_CHARS: usize = 4;
 /// Forks of forks: more parents than this are a mistake.
-const FORK_DEPTH_MAX: usize = 1_000;
+pub(crate) const FORK_DEPTH_MAX: usize = 1_000;
 
 /// What the engine says of a run after a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,6 +114,10 @@ pub struct RunFilter {
     pub status: Vec<RunStatus>,
     /// Slug of a workflow.
     pub workflow: Option<String>,
+    /// Only runs of these definitions.
+    pub definitions: Option<Vec<Hash>>,
+    /// Only runs whose title holds this, in large or small letters of the Latin alphabet.
+    pub text: Option<String>,
     /// Also those a person removed from the lists.
     pub hidden: bool,
     /// Only runs made before this one: the last of the page before.
@@ -256,18 +260,18 @@ fn not_found(id: RunId) -> StoreError {
     }
 }
 
-struct InsertRun<'a> {
-    id: RunId,
-    parent: Option<i64>,
-    fork_seq: Seq,
-    definition_no: i64,
-    workflow: &'a str,
-    title: &'a str,
-    at: Timestamp,
-    row: &'a RunRow,
+pub(crate) struct InsertRun<'a> {
+    pub(crate) id: RunId,
+    pub(crate) parent: Option<i64>,
+    pub(crate) fork_seq: Seq,
+    pub(crate) definition_no: i64,
+    pub(crate) workflow: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) at: Timestamp,
+    pub(crate) row: &'a RunRow,
 }
 
-fn insert(db: &Connection, run: &InsertRun<'_>) -> Result<Head> {
+pub(crate) fn insert(db: &Connection, run: &InsertRun<'_>) -> Result<Head> {
     let inserted = db
         .prepare_cached(
             "INSERT INTO runs (id, parent_no, fork_seq, definition_no, workflow, title, created_at, status) \
@@ -413,6 +417,11 @@ pub(crate) fn lineage(db: &Connection, run_no: i64, to: Seq) -> Result<Vec<Stret
     ))
 }
 
+/// When the last entry was written that a run shares with its parent.
+pub(crate) fn last_shared_at(db: &Connection, run_no: i64, fork_seq: Seq) -> Result<Timestamp> {
+    last_at(db, &lineage(db, run_no, fork_seq)?)
+}
+
 /// When the last entry of `lineage` was written.
 fn last_at(db: &Connection, lineage: &[Stretch]) -> Result<Timestamp> {
     let Some(last) = lineage.last() else {
@@ -458,6 +467,23 @@ pub(crate) const RUNS_BY_STATUS: &str = select_runs!(
 pub(crate) const RUNS_BY_STATUS_AND_WORKFLOW: &str = select_runs!(
     "WHERE r.status = ?4 AND r.workflow = ?5 AND r.run_no < ?1 AND r.hidden <= ?2 ORDER BY r.run_no DESC LIMIT ?3"
 );
+/// A search of titles or definitions looks at every run: it has no index, and a run's line is short.
+macro_rules! sought {
+    () => {
+        "r.hidden <= ?1 AND (?2 IS NULL OR r.workflow = ?2) \
+         AND (?3 IS NULL OR r.status IN (SELECT value FROM json_each(?3))) \
+         AND (?4 IS NULL OR instr(lower(r.title), lower(?4)) > 0) \
+         AND (?5 IS NULL OR r.definition_no IN (SELECT b.blob_no FROM json_each(?5) d JOIN blobs b ON b.hash = unhex(d.value)))"
+    };
+}
+pub(crate) const RUNS_SOUGHT: &str = concat!(
+    select_runs!("WHERE r.run_no < ?6 AND "),
+    sought!(),
+    " ORDER BY r.run_no DESC LIMIT ?7"
+);
+pub(crate) const COUNT_SOUGHT: &str = concat!("SELECT count(*) FROM runs r WHERE ", sought!());
+pub(crate) const DEFINITIONS_OF_RUNS: &str =
+    "SELECT hash FROM blobs WHERE blob_no IN (SELECT definition_no FROM runs)";
 pub(crate) const RUN_BY_TAIL: &str = "SELECT id FROM runs WHERE substr(id, -4) = ?1";
 pub(crate) const FORKS: &str = select_runs!("WHERE r.parent_no = ?1 ORDER BY r.run_no DESC");
 pub(crate) const COUNT_BY_STATUS: &str = "SELECT count(*) FROM runs WHERE status = ?1";
@@ -533,6 +559,13 @@ pub(crate) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<RunInfo>> 
     let rows = int(limit as u64);
     let hidden = filter.hidden;
     let mut found = Vec::new();
+    if filter.text.is_some() || filter.definitions.is_some() {
+        let (workflow, text) = (&filter.workflow, &filter.text);
+        let (status, definitions) = (json_of_status(filter)?, json_of_definitions(filter)?);
+        let sought = params![hidden, workflow, status, text, definitions, before, rows];
+        collect(db, RUNS_SOUGHT, sought, &mut found)?;
+        return Ok(found);
+    }
     if filter.status.is_empty() {
         match &filter.workflow {
             None => collect(db, RUNS, params![before, hidden, rows], &mut found)?,
@@ -573,6 +606,43 @@ pub(crate) fn list(db: &Connection, filter: &RunFilter) -> Result<Vec<RunInfo>> 
     numbered.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
     numbered.truncate(limit);
     Ok(numbered.into_iter().map(|(_, run)| run).collect())
+}
+
+/// `None`: any.
+fn json_of_status(filter: &RunFilter) -> Result<Option<String>> {
+    let names: Vec<&str> = filter.status.iter().map(|status| status.as_str()).collect();
+    (!names.is_empty()).then(|| json_of(&names)).transpose()
+}
+
+fn json_of_definitions(filter: &RunFilter) -> Result<Option<String>> {
+    let hex = |hashes: &Vec<Hash>| hashes.iter().map(Hash::to_string).collect::<Vec<_>>();
+    filter
+        .definitions
+        .as_ref()
+        .map(|hashes| json_of(&hex(hashes)))
+        .transpose()
+}
+
+fn json_of(list: &impl Serialize) -> Result<String> {
+    serde_json::to_string(list).map_err(|error| StoreError::invalid(error.to_string()))
+}
+
+/// How many runs a filter finds on all its pages.
+pub(crate) fn count_sought(db: &Connection, filter: &RunFilter) -> Result<u64> {
+    let (workflow, text) = (&filter.workflow, &filter.text);
+    let (status, definitions) = (json_of_status(filter)?, json_of_definitions(filter)?);
+    let found = db.prepare_cached(COUNT_SOUGHT)?.query_row(
+        params![filter.hidden, workflow, status, text, definitions],
+        |row| row.get(0),
+    )?;
+    Ok(count(found))
+}
+
+/// Every definition some run has, each once.
+pub(crate) fn definitions(db: &Connection) -> Result<Vec<Hash>> {
+    let mut statement = db.prepare_cached(DEFINITIONS_OF_RUNS)?;
+    let rows = statement.query_map([], |row| row.get(0).map(Hash))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn collect(

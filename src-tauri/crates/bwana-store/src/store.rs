@@ -17,6 +17,7 @@ use crate::lock::OwnerLock;
 use crate::migrate;
 use crate::readers::{Readers, in_snapshot};
 use crate::restore;
+use crate::room::{Gate, Shut};
 use crate::service::{self, Checker, Health, Message, SharedWriter, Waiter};
 use crate::wal::{Barrier, Goal, check_committed};
 use crate::writer::{Checkpoint, Job, Progress, Tx, Work, Writer};
@@ -53,6 +54,7 @@ struct Owner {
     barrier: Arc<Barrier>,
     health: Arc<Mutex<Health>>,
     service: Option<Service>,
+    gate: Gate,
     lock: Mutex<Option<OwnerLock>>,
 }
 
@@ -112,6 +114,7 @@ impl Store {
                     progress,
                     health: Arc::new(Mutex::new(Health::NotDue)),
                     service: None,
+                    gate: Gate::default(),
                     lock: Mutex::new(None),
                 }),
             }),
@@ -161,6 +164,7 @@ impl Store {
             barrier: Arc::new(barrier),
             health: Arc::new(Mutex::new(Health::NotDue)),
             service: None,
+            gate: Gate::default(),
             lock: Mutex::new(Some(lock)),
         };
         let mut inner = Inner {
@@ -248,6 +252,40 @@ impl Store {
         owner.wait_durable(Goal::Commits(commits)).await
     }
 
+    /// From now on nothing is written; reading goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] if this store never writes.
+    pub fn shut(&self, why: Shut) -> Result<()> {
+        self.inner.owner()?.gate.shut(why);
+        Ok(())
+    }
+
+    /// There is room again: what [`Shut::Full`] shut is open.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] if this store never writes.
+    pub fn open_again(&self) -> Result<()> {
+        self.inner.owner()?.gate.open();
+        Ok(())
+    }
+
+    /// Whether something may be written now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_open(&self) -> Result<()> {
+        self.inner.owner()?.gate.check()
+    }
+
+    /// Changes whenever a write found no room on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] if this store never writes.
+    pub fn watch_full(&self) -> Result<watch::Receiver<u64>> {
+        Ok(self.inner.owner()?.progress.full.subscribe())
+    }
+
     /// Finishes what is queued, moves the log into the database and gives the folder free. Every clone is closed.
     ///
     /// # Errors
@@ -294,6 +332,7 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
         let owner = self.inner.owner()?;
+        owner.gate.check()?;
         let (job, answer) = Job::new(work);
         if let Some(job) = owner.do_here(job)? {
             owner.queue(job).await?;

@@ -21,6 +21,10 @@ const TASKS_PAGE_MAX: usize = 500;
 pub struct TaskInfo {
     pub id: TaskId,
     pub run: RunId,
+    /// The beginning of what its run was asked.
+    pub run_title: String,
+    /// Slug of its run's workflow.
+    pub workflow: String,
     /// The entry that opened it.
     pub seq: Seq,
     /// Where in the workflow.
@@ -152,7 +156,7 @@ fn decision(db: &Connection, run_no: i64, seq: Seq) -> Result<Decision> {
 macro_rules! select_tasks {
     ($rest:literal) => {
         concat!(
-            "SELECT t.id, r.id, t.run_no, t.seq, t.opened_at, t.decided_seq \
+            "SELECT t.id, r.id, t.run_no, t.seq, t.opened_at, t.decided_seq, r.title, r.workflow \
              FROM human_tasks t JOIN runs r ON r.run_no = t.run_no ",
             $rest
         )
@@ -181,6 +185,8 @@ struct Line {
     seq: Seq,
     opened_at: Timestamp,
     decided_seq: Option<i64>,
+    run_title: String,
+    workflow: String,
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
@@ -191,6 +197,8 @@ fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         seq: count(row.get(3)?),
         opened_at: Timestamp(row.get(4)?),
         decided_seq: row.get(5)?,
+        run_title: row.get(6)?,
+        workflow: row.get(7)?,
     })
 }
 
@@ -221,6 +229,8 @@ fn whole(db: &Connection, line: Line) -> Result<TaskInfo> {
     Ok(TaskInfo {
         id,
         run,
+        run_title: line.run_title,
+        workflow: line.workflow,
         seq: line.seq,
         path: path.to_string(),
         ask: opened.ask,
@@ -281,7 +291,6 @@ fn lines(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Ve
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The task a person means: a whole id, or its last characters.
 /// The task an entry opened.
 pub(crate) fn at(db: &Connection, run_no: i64, seq: Seq) -> Result<Option<TaskId>> {
     let id: Option<String> = db
@@ -302,6 +311,7 @@ pub(crate) fn open_count(db: &Connection) -> Result<u64> {
     Ok(count(open))
 }
 
+/// The task a person means: a whole id, or its last characters.
 pub(crate) fn find(db: &Connection, text: &str) -> Result<TaskId> {
     find_by_end(db, TaskId::PREFIX, text, TASK_BY_TAIL, "task")
 }

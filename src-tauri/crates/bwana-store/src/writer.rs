@@ -17,6 +17,7 @@ use crate::append::Head;
 use crate::db;
 use crate::error::{Result, StoreError};
 use crate::files;
+use crate::room;
 
 /// Jobs in one transaction.
 const GROUP_JOBS_MAX: usize = 256;
@@ -40,6 +41,8 @@ pub(crate) struct Progress {
     poisoned: OnceLock<String>,
     /// `commits` for those who wait for news.
     pub(crate) news: watch::Sender<u64>,
+    /// How often the disk had no room.
+    pub(crate) full: watch::Sender<u64>,
 }
 
 impl Progress {
@@ -49,6 +52,7 @@ impl Progress {
             commits: AtomicU64::new(0),
             poisoned: OnceLock::new(),
             news: watch::Sender::new(0),
+            full: watch::Sender::new(0),
         }
     }
 
@@ -284,6 +288,13 @@ impl Writer {
         if outcome.is_err() {
             self.undo();
         }
+        let is_full = outcome == Err(StoreError::Full)
+            || done
+                .iter()
+                .any(|work| work.error() == Some(StoreError::Full));
+        if is_full {
+            self.make_room();
+        }
         for work in done {
             work.answer(outcome.clone());
         }
@@ -404,6 +415,16 @@ impl Writer {
         {
             tracing::error!(%error, "rolling back failed");
         }
+    }
+
+    /// The reserve is given back before anybody is told, so that whoever tries once more finds room.
+    fn make_room(&self) {
+        if let Some(home) = &self.home
+            && let Err(error) = room::release(home)
+        {
+            tracing::warn!(%error, "the reserve cannot be given back");
+        }
+        self.progress.full.send_modify(|times| *times += 1);
     }
 
     fn checkpoint_if_due(&mut self) {

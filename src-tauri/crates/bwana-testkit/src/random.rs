@@ -32,20 +32,25 @@ pub enum Mood {
 /// Parallel steps inside each other.
 const DEPTH_MAX: u32 = 2;
 
-/// The tools of random workflows, one of each effect class. What they ask of a person follows from their risk.
+/// The tool that no program runs: the person's words are its result.
+pub const PERSON_ASK: &str = "person.ask";
+
+/// The tools of random workflows, one of each effect class, and the one that the person answers. What they ask of a person follows from their risk.
 pub fn tool_specs() -> Vec<ToolSpec> {
     [
         ("test.compute", RiskClass::ReadLocal, EffectClass::Pure),
         ("test.read", RiskClass::ReadLocal, EffectClass::Idempotent),
         ("test.put", RiskClass::WriteReversible, EffectClass::Keyed),
         ("test.send", RiskClass::Contact, EffectClass::AtMostOnce),
+        (PERSON_ASK, RiskClass::ReadLocal, EffectClass::Idempotent),
     ]
     .map(|(name, risk, effect)| ToolSpec {
         name: name.to_owned(),
         version: String::from("1"),
         description: format!("{name} of a test."),
         input_schema: json!({"type": "object", "additionalProperties": false, "required": ["n"],
-            "properties": {"n": {"type": "integer"}, "tag": {"type": "string"}}}),
+            "properties": {"n": {"type": "integer"}, "tag": {"type": "string"},
+                "question": {"type": "string"}}}),
         risk,
         effect,
         limits: ToolLimits::default(),
@@ -80,6 +85,7 @@ pub fn definition(seed: u64, mood: Mood) -> Definition {
         limits,
         steps,
         locale: String::from("en"),
+        dry_run: false,
     }
 }
 
@@ -315,7 +321,9 @@ fn calls(rng: &mut Rng, prompt: &Prompt<'_>) -> Answer {
     let calls = (0..count).map(|at| AnswerCall {
         id: format!("call_{}_{at}", prompt.mark()),
         tool: rng.pick(&prompt.offered).to_string(),
-        args: json!({"n": rng.below(100), "tag": format!("{}-{at}", prompt.mark())}).to_string(),
+        args: json!({"n": rng.below(100), "tag": format!("{}-{at}", prompt.mark()),
+            "question": "How many?"})
+        .to_string(),
     });
     Answer {
         calls: calls.collect(),

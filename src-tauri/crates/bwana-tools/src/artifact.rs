@@ -116,6 +116,21 @@ impl ArtifactFolder {
         blocking(&shown, "read", move || disk.read(&path, from, max)).await
     }
 
+    /// Reads at most `max` bytes from byte `from` on in a folder others may be at work in: makes nothing, tidies nothing.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub async fn peek(
+        root: impl Into<PathBuf>,
+        path: &str,
+        from: u64,
+        max: u64,
+    ) -> Result<Piece, FolderError> {
+        let path = ArtifactPath::parse(path)?;
+        let (root, shown) = (root.into(), path.to_string());
+        blocking(&shown, "read", move || Disk::peek(&root, &path, from, max)).await
+    }
+
     /// The paths of all files, sorted.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! The tools every Bwana has. One file a tool; what they share in reading their arguments stands here.
 //!
-//! Their schemas keep to what every dialect and the grammar of the built-in model understand: object, string, integer,
-//! `maxLength`. Ranges are checked by the tools.
+//! Their schemas keep to what every dialect and the grammar of the built-in model understand: object, array, string,
+//! integer, `maxLength`, `maxItems`. Other ranges are checked by the tools.
 
 mod file_read;
 mod file_write;
 mod http_get;
+mod person_ask;
 mod webhook_send;
 
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use crate::egress::Target;
 use crate::error::ToolError;
 use crate::tool::{Reach, Tool};
 pub use file_read::FileRead;
+pub use file_write::FILE_WRITE;
 pub use file_write::FileWrite;
 pub use http_get::HttpGet;
+pub use person_ask::{PERSON_ASK, PersonAsk, Question};
 pub use webhook_send::WebhookSend;
 
 /// All built-in tools.
@@ -26,6 +29,7 @@ pub fn builtin() -> Vec<Arc<dyn Tool>> {
         Arc::new(FileRead::default()),
         Arc::new(FileWrite::default()),
         Arc::new(HttpGet::default()),
+        Arc::new(PersonAsk::default()),
         Arc::new(WebhookSend::default()),
     ]
 }

@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bwana_types::traffic::Traffic;
 use futures_util::FutureExt as _;
 use futures_util::future::select_ok;
 use http::{HeaderMap, HeaderValue, Method};
@@ -49,6 +50,8 @@ pub struct EgressSettings {
     pub network: Arc<dyn Network>,
     /// Instead of the system's trusted certificates.
     pub tls: Option<Arc<ClientConfig>>,
+    /// Counts what is sent and heard.
+    pub traffic: Traffic,
 }
 
 impl Default for EgressSettings {
@@ -57,6 +60,7 @@ impl Default for EgressSettings {
             private_hosts: BTreeSet::new(),
             network: Arc::new(SystemNetwork),
             tls: None,
+            traffic: Traffic::default(),
         }
     }
 }
@@ -73,6 +77,7 @@ struct Inner {
     private_hosts: BTreeSet<String>,
     network: Arc<dyn Network>,
     tls: OnceLock<Arc<ClientConfig>>,
+    traffic: Traffic,
 }
 
 /// Why the settings cannot be used.
@@ -136,6 +141,7 @@ impl Egress {
                 private_hosts,
                 network: settings.network,
                 tls,
+                traffic: settings.traffic,
             }),
         })
     }
@@ -199,6 +205,14 @@ impl Egress {
         let stream = patience
             .within(until, Sent::Nothing, what, connecting)
             .await?;
+        let is_this_machine = to
+            .addresses
+            .iter()
+            .all(|address| address.ip().is_loopback());
+        let stream = exchange::Counted {
+            stream,
+            traffic: self.inner.traffic.with(is_this_machine),
+        };
         exchange::exchange(stream, &to.target, request, patience).await
     }
 

@@ -18,7 +18,7 @@ mod text;
 pub mod tool;
 pub mod visible;
 
-pub use artifact::ArtifactFolder;
+pub use artifact::{ArtifactFolder, FolderError};
 pub use builtin::builtin;
 pub use egress::{Egress, EgressSettings};
 pub use error::{Sent, ToolError};

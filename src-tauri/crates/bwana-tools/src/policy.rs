@@ -10,6 +10,7 @@ use bwana_types::grant::{GrantScope, Pattern};
 use bwana_types::id::GrantId;
 use bwana_types::tool::ToolSpec;
 
+use crate::builtin::{FILE_WRITE, PERSON_ASK};
 use crate::tool::Reach;
 
 /// A query longer than this could carry away what an untrusted text asked for.
@@ -38,6 +39,8 @@ pub struct Facts {
     pub grants: Vec<Grant>,
     /// Nobody can be asked: `--approve deny`.
     pub unattended: bool,
+    /// A rehearsal: nothing outside the run's own folder may be changed, and nobody is asked.
+    pub dry_run: bool,
     /// The freeze switch: nothing may be changed anywhere.
     pub frozen: bool,
 }
@@ -63,6 +66,8 @@ pub enum Decision {
     Ask {
         why: String,
     },
+    /// The call is a question to the person: their words are its result, and the tool itself never runs.
+    Question,
     Deny {
         why: String,
         /// The grant of denial that says so.
@@ -72,6 +77,10 @@ pub enum Decision {
 
 /// Decides one call.
 pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
+    // Before any grant is looked at: no word of yesterday answers a question of today.
+    if is_question(&request.spec.name) {
+        return question(facts);
+    }
     if facts.frozen && changes_something(request.spec.risk) {
         return Decision::Deny {
             why: format!(
@@ -86,6 +95,9 @@ pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
             why: "A person said never to this. Go on without it.".into(),
             grant: Some(grant.id),
         };
+    }
+    if facts.dry_run && changes_something(request.spec.risk) {
+        return rehearse(&request.spec.name);
     }
     let Some(why) = doubt(request, facts) else {
         return Decision::Allow {
@@ -110,6 +122,43 @@ pub fn decide(request: &Request<'_>, facts: &Facts) -> Decision {
         };
     }
     Decision::Ask { why }
+}
+
+/// Whether calls of this tool are answered by the person.
+pub fn is_question(tool: &str) -> bool {
+    tool == PERSON_ASK
+}
+
+/// A run's own folder is part of its rehearsal; everything else is only said to have been meant.
+fn rehearse(tool: &str) -> Decision {
+    if tool == FILE_WRITE {
+        return Decision::Allow {
+            why: "A dry run may write into its own folder.".into(),
+            grant: None,
+        };
+    }
+    Decision::Deny {
+        why: format!(
+            "This is a dry run, so {tool} was not used. Go on as if it had worked, and say that you did."
+        ),
+        grant: None,
+    }
+}
+
+fn question(facts: &Facts) -> Decision {
+    if facts.dry_run {
+        return Decision::Deny {
+            why: "This is a dry run, so nobody is asked. Assume a likely answer, and say what you assumed.".into(),
+            grant: None,
+        };
+    }
+    if facts.unattended {
+        return Decision::Deny {
+            why: "Nobody can be asked in this run. Go on with what you know, and say what you assumed.".into(),
+            grant: None,
+        };
+    }
+    Decision::Question
 }
 
 fn changes_something(risk: RiskClass) -> bool {

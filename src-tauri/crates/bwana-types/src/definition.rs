@@ -28,6 +28,9 @@ pub struct Definition {
     pub steps: Vec<StepDef>,
     /// BCP 47 tag of the person's language, for prompts.
     pub locale: String,
+    /// A rehearsal: no tool that changes anything outside the run's own folder is used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 impl Definition {
@@ -159,6 +162,10 @@ pub enum Work {
     },
     Chat(ChatDef),
     Parallel(ParallelDef),
+    /// Nobody works: the result was given with the run, to try the steps after it.
+    Pinned {
+        text: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -57,9 +57,10 @@ error_codes! {
     DefinitionUnknownAgent = "definition.unknown_agent" => Usage, "Import the agent first, or correct its id.";
     HomeInUse = "home.in_use" => HomeInUse, "Close the other program, or use another --home.";
     HomeUnwritable = "home.unwritable" => Failed, "Check the permissions of the data folder and the free space of the disk.";
-    StoreDamaged = "store.damaged" => Failed, "Restore the newest backup with `bwana restore`, or run `bwana verify` to see what is lost.";
+    StoreDamaged = "store.damaged" => Failed, "See with `bwana recover --look` what can be brought back, then run `bwana recover`.";
     StoreNewer = "store.newer" => Failed, "Update the program; this data folder was written by a newer one.";
     StoreFull = "store.full" => Failed, "Free some disk space, then resume the run; it stands at its last step.";
+    StoreRestoring = "store.restoring" => Failed, "Start the program again; it then has the data that is brought back.";
     StoreFailed = "store.failed" => Failed, "Run `bwana verify`; if it finds nothing, try again.";
     BackupInvalid = "backup.invalid" => Failed, "Choose another backup; this one is cut or changed.";
     RunNotResumable = "run.not_resumable" => Usage, "Fork the run at the point you want to go on from.";

@@ -20,4 +20,5 @@ pub mod status;
 pub mod task;
 pub mod time;
 pub mod tool;
+pub mod traffic;
 pub mod workflow;

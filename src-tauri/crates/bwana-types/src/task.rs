@@ -49,8 +49,13 @@ pub enum Ask {
     },
     /// A provider's price is unknown and a money limit is set.
     Price { provider: String, model: String },
-    /// An agent asks the person a question.
-    Answer { agent: String, question: String },
+    /// An agent asks the person a question. Any text is an answer; `choices` are suggestions.
+    Answer {
+        agent: String,
+        question: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        choices: Vec<String>,
+    },
 }
 
 impl Ask {

@@ -54,6 +54,16 @@ impl Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// RFC 3339.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse()
+            .map(|time: jiff::Timestamp| Self(time.as_millisecond()))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_rfc3339())

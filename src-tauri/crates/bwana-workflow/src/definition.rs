@@ -15,10 +15,12 @@ mod shipped;
 mod slug;
 mod template;
 mod tree;
+mod trial;
 mod validate;
 
 pub use ask::{
-    ASK_MAX_ROUND, Ask, AskPlan, Fit, WorkflowFit, ask_workflow, route, route_workflows,
+    ASK_MAX_ROUND, Ask, AskPlan, Fit, WorkflowFit, ask_workflow, meant_workflow, route,
+    route_workflows,
 };
 pub use issue::{DefinitionError, Issue, Path, Severity};
 pub use original::is_original;
@@ -30,6 +32,7 @@ pub use schema::{SchemaFile, schemas};
 pub use shipped::{SHIPPED_FILES, Shipped, ShippedFile, shipped};
 pub use slug::{SLUG_MAX_CHARS, is_slug, slug};
 pub use template::{RENDER_FUEL, RenderError, TEMPLATE_MAX_BYTES, check_template, render};
+pub use trial::{PINNED_MAX_BYTES, Trial};
 pub use validate::{Known, Limit, grammar_subset, validate_agent, validate_workflow};
 
 /// Bytes a definition file may have.

@@ -1,6 +1,7 @@
 // How an agent's state and its tools are said: marks and message keys for the engine's words.
 import type { AgentPanel, RiskClass } from '../../bindings/types';
 import type { Mark } from '../../components/StatusMark.svelte';
+import { stepWords } from '../../i18n/builtin';
 import { t, type PlainKey } from '../../i18n/i18n.svelte';
 
 const STATUS: Record<AgentPanel['status'], { mark: Mark; word: PlainKey }> = {
@@ -43,7 +44,9 @@ export function sentenceOf(panel: AgentPanel): string {
   const { now } = panel;
   if (!now) return panel.description;
   if (now.doing === 'using' && now.tool) return t('agents.now_using', { tool: now.tool });
-  return now.step ? t('agents.now_thinking', { step: now.step }) : t('agents.now_thinking_plain');
+  if (!now.step) return t('agents.now_thinking_plain');
+  const workflow = panel.active.find(({ run }) => run === now.run)?.workflow;
+  return t('agents.now_thinking', { step: stepWords(workflow, now.step) });
 }
 
 export function pipsOf(done: number, total: number): { mark: Mark; words: string }[] {

@@ -70,11 +70,16 @@ export function inspect(record: JournalRecord, at: (seq: number) => JournalRecor
       break;
     }
     case 'task_opened':
-      out.why = whyOf(record.body.ask);
+      ofAsk(record.body.ask, out);
       out.state = 'need';
-      if ('agent' in record.body.ask) out.agent = record.body.ask.agent;
-      if ('tool' in record.body.ask) out.tool = record.body.ask.tool;
       break;
+    case 'task_decided': {
+      const opened = at(record.body.task);
+      if (opened?.kind === 'task_opened') ofAsk(opened.body.ask, out);
+      const { kind } = record.body.verdict;
+      out.state = kind === 'deny' || kind === 'give_up' ? 'fail' : 'done';
+      break;
+    }
     case 'speaker_chosen':
       out.agent = record.body.agent;
       break;
@@ -87,6 +92,18 @@ export function inspect(record: JournalRecord, at: (seq: number) => JournalRecor
   }
   if (out.why === '') delete out.why;
   return out;
+}
+
+/** The entry that began what this one tells of: the intent of its call, the question it answers. */
+export function originOf({ body }: JournalRecord): number | undefined {
+  if ('call' in body && typeof body.call === 'number') return body.call;
+  return 'task' in body && typeof body.task === 'number' ? body.task : undefined;
+}
+
+function ofAsk(ask: Ask, out: Inspected): void {
+  out.why = whyOf(ask);
+  if ('agent' in ask) out.agent = ask.agent;
+  if ('tool' in ask) out.tool = ask.tool;
 }
 
 function whyOf(ask: Ask): string {

@@ -21,6 +21,10 @@ const MARKS: Readonly<Record<string, Mark>> = {
   skipped: 'idle',
 };
 
+export function stepMark(status: string): Mark {
+  return MARKS[status] ?? 'idle';
+}
+
 export function pathLines(shown: Pick<RunShown, 'steps' | 'status'>): PathLine[] {
   const out: PathLine[] = [];
   const still = shown.status === 'paused' || shown.status === 'stopping';
@@ -28,7 +32,7 @@ export function pathLines(shown: Pick<RunShown, 'steps' | 'status'>): PathLine[]
     steps.forEach((step, index) => {
       const at = depth === 0 ? index + 1 : number;
       const current = step.status === 'running' || step.status === 'waiting';
-      const mark: Mark = current && still ? 'pause' : (MARKS[step.status] ?? 'idle');
+      const mark: Mark = current && still ? 'pause' : stepMark(step.status);
       out.push({ step, depth, mark, current, number: at });
       visit(step.branches ?? [], depth + 1, at);
     });

@@ -14,6 +14,7 @@ import type {
 } from '../../bindings/types';
 import type { Change, StreamText } from '../../bindings/wire';
 import { announce } from '../../components/live.svelte';
+import { agentName, stepName } from '../../i18n/builtin';
 import { t } from '../../i18n/i18n.svelte';
 import { RequestError } from '../../platform/platform';
 import type { Session } from '../../state/session.svelte';
@@ -22,7 +23,7 @@ import { Streams } from '../../state/streams';
 import { buildChat, standsOf } from './chat';
 import { isGiven } from './given';
 import { HELD_ENTRIES_MAX, Journal } from './journal';
-import { pathLines } from './path';
+import { pathLines, type PathLine } from './path';
 
 export type Act = 'pause' | 'stop' | 'resume' | 'fork' | 'say';
 
@@ -52,7 +53,7 @@ export class RunView {
   draft = $state('');
   selected = $state<number>();
   #busy = $state.raw<{ act: Act; from: string; since: number }>();
-  #names = $state.raw<Readonly<Record<string, string>>>({});
+  #names = $state.raw<readonly { id: string; name: string }[]>([]);
   #closed = false;
   #reading: Promise<void> = Promise.resolve();
   #readingMore = false;
@@ -91,7 +92,7 @@ export class RunView {
   });
   readonly items = $derived(buildChat(this.records));
   readonly stands = $derived(standsOf(this.items));
-  readonly path = $derived(this.shown ? pathLines(this.shown) : []);
+  readonly path = $derived(this.shown ? named(pathLines(this.shown), this.shown.workflow) : []);
   readonly head = $derived.by(() => {
     void this.#version;
     // What `run.show` knows more comes with the feed; till then it is not missing here.
@@ -109,7 +110,7 @@ export class RunView {
   }
 
   nameOf(agent: string): string {
-    return this.#names[agent] ?? agent;
+    return agentName(agent, this.#names.find(({ id }) => id === agent)?.name);
   }
 
   preview(call: number): string {
@@ -349,7 +350,7 @@ export class RunView {
   async #readNames(): Promise<void> {
     try {
       const { value } = await this.session.platform.rpc<DefinitionList>('agents.list');
-      this.#names = Object.fromEntries(value.items.map(({ id, name }) => [id, name]));
+      this.#names = value.items;
     } catch {
       // Ids stand for the names.
     }
@@ -376,4 +377,12 @@ export class RunView {
 export function wholeWords(text: string): string {
   const end = Math.max(text.lastIndexOf(' '), text.lastIndexOf('\n'));
   return end < 0 ? text : text.slice(0, end + 1);
+}
+
+/** Steps that ship in the person's language. */
+function named(lines: PathLine[], workflow: string): PathLine[] {
+  return lines.map((line) => {
+    const { path, name } = line.step;
+    return { ...line, step: { ...line.step, name: stepName(workflow, path, name) } };
+  });
 }

@@ -1,5 +1,5 @@
 // How the codes of a run are said. The only place of the run view that names message keys for codes.
-import type { CallErrorClass, EffectClass, RecordKind, StopReason, When } from '../../bindings/types';
+import type { CallErrorClass, EffectClass, RecordKind, When } from '../../bindings/types';
 import { t, tCode, type PlainKey } from '../../i18n/i18n.svelte';
 import type { IconName } from '../../components/icons';
 import type { Mark } from '../../components/StatusMark.svelte';
@@ -21,11 +21,7 @@ export function kindWord(kind: RecordKind | (string & {})): string {
   return tCode(`entry.${kind}`) ?? kind;
 }
 
-export function reasonWords(reason: StopReason): string {
-  const params =
-    'which' in reason ? { which: reason.which } : 'what' in reason ? { which: reason.what } : { which: '' };
-  return tCode(`run.reason.${reason.code}`, params) ?? reason.code;
-}
+export { reasonWords } from '../../lib/runs';
 
 const EFFECTS: Record<EffectClass, PlainKey> = {
   pure: 'run.effect.pure',
@@ -67,4 +63,17 @@ export function toolIcon(tool: string): IconName {
 export function causeWord(cause: CallErrorClass): string {
   const code = typeof cause === 'string' ? cause : typeof cause.model === 'string' ? cause.model : 'timeout';
   return tCode(`run.cause.${code}`) ?? code;
+}
+
+const STEPS: Readonly<Record<string, PlainKey>> = {
+  pending: 'run.step_pending',
+  waiting: 'status.waiting',
+  running: 'status.running',
+  done: 'status.done',
+  failed: 'status.failed',
+  skipped: 'run.step_skipped_word',
+};
+
+export function stepWord(status: string): string {
+  return t(STEPS[status] ?? 'run.step_pending');
 }

@@ -11,6 +11,8 @@ export const SECTIONS: readonly { id: SettingsSection; label: PlainKey; decides?
   { id: 'budgets', label: 'settings.budgets' },
   { id: 'network', label: 'settings.network' },
   { id: 'privacy', label: 'settings.privacy', decides: true },
+  { id: 'data', label: 'settings.data' },
   { id: 'notifications', label: 'settings.notifications' },
   { id: 'diagnostics', label: 'settings.diagnostics' },
+  { id: 'about', label: 'settings.about' },
 ];

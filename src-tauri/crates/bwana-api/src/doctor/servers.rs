@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bwana_llm::Preset;
 use bwana_llm::presets::{self, ANSWER_MAX_BYTES, Answer, Question};
 use futures_util::future::join_all;
 use tokio::net::TcpStream;
@@ -17,8 +18,43 @@ const CONNECT_MAX: Duration = Duration::from_millis(300);
 /// For each answer: a server may be busy with a model.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
+/// A server that listens on this machine and that no provider uses yet.
+pub(crate) enum Listening {
+    Known {
+        preset: &'static Preset,
+        /// Where it answered, not where such a server usually is.
+        base_url: String,
+    },
+    Unknown {
+        address: &'static str,
+    },
+}
+
+impl Listening {
+    fn finding(self) -> Finding {
+        match self {
+            Self::Known { preset, base_url } => {
+                Finding::coded("server", FindingStatus::Note, "server.found")
+                    .with("preset", preset.id)
+                    .with("title", preset.title)
+                    .with("base_url", base_url)
+            }
+            Self::Unknown { address } => {
+                Finding::coded("server", FindingStatus::Note, "server.unknown")
+                    .with("address", address)
+            }
+        }
+    }
+}
+
 /// The usual places at which somebody listens and which no provider uses yet.
 pub(super) async fn servers(app: &App) -> Vec<Finding> {
+    let found = listening(app).await;
+    found.into_iter().map(Listening::finding).collect()
+}
+
+/// The same, for whoever wants to use them.
+pub(crate) async fn listening(app: &App) -> Vec<Listening> {
     let settings = app.settings();
     let is_used = |origin: &str| {
         let port = origin.rsplit(':').next().unwrap_or_default();
@@ -58,7 +94,7 @@ async fn look(
     client: &reqwest::Client,
     origin: &'static str,
     questions: Vec<Question>,
-) -> Option<Finding> {
+) -> Option<Listening> {
     let (_, address) = origin.split_once("://")?;
     let connected = timeout(CONNECT_MAX, TcpStream::connect(address)).await;
     if !matches!(connected, Ok(Ok(_))) {
@@ -74,19 +110,15 @@ async fn look(
             body: &body,
         };
         if let Some(preset) = presets::recognise(&answer) {
-            let finding = Finding::coded("server", FindingStatus::Note, "server.found");
-            // Where it answered, not where such a server usually is.
             let path = preset.base_url.splitn(4, '/').nth(3).unwrap_or_default();
-            return Some(
-                finding
-                    .with("preset", preset.id)
-                    .with("title", preset.title)
-                    .with("base_url", format!("{origin}/{path}").trim_end_matches('/')),
-            );
+            let base_url = format!("{origin}/{path}");
+            return Some(Listening::Known {
+                preset,
+                base_url: base_url.trim_end_matches('/').to_owned(),
+            });
         }
     }
-    let finding = Finding::coded("server", FindingStatus::Note, "server.unknown");
-    Some(finding.with("address", address))
+    Some(Listening::Unknown { address })
 }
 
 /// Status and body of an answer; `None`: there was none, or more than anybody who is one of us says.

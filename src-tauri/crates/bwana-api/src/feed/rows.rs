@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{ChangeOp, Changed, Topic};
 use crate::app::App;
+use crate::health::{self, HEALTH, HOME};
 use crate::overview;
 use crate::record::Record;
 use crate::tasks::TaskShown;
@@ -31,7 +32,9 @@ pub(crate) const TEXT_MAX_BYTES: usize = 4 * 1024;
 const CUT: &str = "cut";
 
 pub(super) fn is_topic(topic: &str) -> bool {
-    let plain = [RUNS, TASKS, AGENTS, WORKFLOWS, PROVIDERS, USAGE, SETTINGS];
+    let plain = [
+        RUNS, TASKS, AGENTS, WORKFLOWS, PROVIDERS, USAGE, SETTINGS, HOME,
+    ];
     plain.contains(&topic)
         || topic
             .strip_prefix(RUN)
@@ -57,6 +60,7 @@ pub(super) enum Subject {
     Provider(String),
     Usage,
     Setting(String),
+    Health,
 }
 
 impl Subject {
@@ -69,6 +73,7 @@ impl Subject {
             Self::Provider(_) => PROVIDERS,
             Self::Usage => USAGE,
             Self::Setting(_) => SETTINGS,
+            Self::Health => HOME,
         }
     }
 }
@@ -77,15 +82,20 @@ impl Subject {
 pub(super) fn subjects(run: RunId, entry: &Entry) -> Vec<Subject> {
     let mut subjects = vec![Subject::Run(run)];
     match &entry.body {
-        Body::TaskOpened(_) => subjects.push(Subject::Task(run, entry.seq)),
-        Body::TaskDecided(decided) => subjects.push(Subject::Task(run, decided.task)),
+        // The day also counts what waits.
+        Body::TaskOpened(_) => subjects.extend([Subject::Task(run, entry.seq), Subject::Usage]),
+        Body::TaskDecided(decided) => {
+            subjects.extend([Subject::Task(run, decided.task), Subject::Usage]);
+        }
         Body::SpeakerChosen(chosen) => subjects.push(Subject::Agent(chosen.agent.clone())),
-        Body::CallFinished(_) | Body::CallFailed(_) | Body::CallInterrupted(_) => {
-            subjects.push(Subject::Usage);
-        }
-        Body::RunCreated(_) | Body::RunEnded(_) | Body::RunPaused(_) => {
-            subjects.push(Subject::Usage)
-        }
+        Body::CallFinished(_)
+        | Body::CallFailed(_)
+        | Body::CallInterrupted(_)
+        | Body::RunCreated(_)
+        | Body::RunForked(_)
+        | Body::RunEnded(_)
+        | Body::RunPaused(_)
+        | Body::RunResumed(_) => subjects.push(Subject::Usage),
         _ => {}
     }
     subjects
@@ -99,6 +109,7 @@ pub(super) fn subjects_of_change(change: &Change) -> Vec<Subject> {
         WORKFLOWS => vec![Subject::Workflow(key())],
         PROVIDERS => vec![Subject::Provider(key())],
         SETTINGS => vec![Subject::Setting(key())],
+        HOME => vec![Subject::Health],
         _ => Vec::new(),
     }
 }
@@ -112,6 +123,7 @@ pub(super) fn row(app: &App, subject: Subject, op: ChangeOp) -> Result<Option<Ch
             Some((id, row)) => (id.to_string(), Some(row)),
             None => return Ok(None),
         },
+        Subject::Health => (HEALTH.to_owned(), Some(json(&health::shown(app)))),
         Subject::Usage => (TODAY.to_owned(), Some(json(&overview::today_of(app)?))),
         // Their lists are short and their rows are made of many things: the window asks for the list.
         Subject::Agent(id)

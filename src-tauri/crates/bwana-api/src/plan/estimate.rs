@@ -188,7 +188,7 @@ fn turns(step: &StepDef) -> Vec<Turns<'_>> {
                 one(leader, leads, false),
             ]
         }
-        Work::Parallel(_) => Vec::new(),
+        Work::Parallel(_) | Work::Pinned { .. } => Vec::new(),
     }
 }
 

@@ -3,8 +3,8 @@
 use bwana_api::agents::EditRequest;
 use bwana_api::command::{AgentsEdit, AgentsReset};
 use bwana_api::command::{
-    AgentsList, AgentsShow, DefinitionsImport, DefinitionsValidate, Doctor, WorkflowsExport,
-    WorkflowsList, WorkflowsShow,
+    AgentsList, AgentsShow, DefinitionsImport, DefinitionsValidate, Doctor, HomeShow,
+    WorkflowsExport, WorkflowsList, WorkflowsShow,
 };
 use bwana_api::definitions::{ById, ImportRequest, Nothing};
 use bwana_api::{App, Mode};
@@ -40,18 +40,51 @@ async fn what_is_shipped_is_there_before_and_after_anything_is_stored() {
     owner.close().await.unwrap();
 }
 
+/// Of the many that ship, whoever starts is shown the three broadest; one that the person has changed is theirs, and the
+/// next of the list takes its place.
+#[tokio::test]
+async fn home_offers_the_first_three_that_ship() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let offered = async || {
+        let shown = call::<HomeShow>(&app, Nothing {}).await.unwrap();
+        let ids = shown.suggested.into_iter().map(|workflow| workflow.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        offered().await,
+        [
+            "business_setup",
+            "market_expansion",
+            "weekly_operations_review"
+        ]
+    );
+    let exported = call::<WorkflowsExport>(&app, id("market_expansion")).await;
+    let text = exported
+        .unwrap()
+        .text
+        .replace("African Market", "West African Market");
+    home.file("workflows/market_expansion.yaml", &text);
+    assert_eq!(
+        offered().await,
+        ["business_setup", "weekly_operations_review", "price_list"]
+    );
+    app.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_export_imports_as_what_it_was() {
     let home = Home::new();
     let app = home.open(Mode::Drive);
-    for slug in ["business_setup", "notes"] {
-        if slug == "notes" {
-            let import = ImportRequest {
-                file: file(PLAIN),
-                only_new: true,
-            };
-            call::<DefinitionsImport>(&app, import).await.unwrap();
-        }
+    let import = ImportRequest {
+        file: file(PLAIN),
+        only_new: true,
+    };
+    call::<DefinitionsImport>(&app, import).await.unwrap();
+    let list = call::<WorkflowsList>(&app, Nothing {}).await.unwrap();
+    let slugs: Vec<&str> = list.items.iter().map(|item| item.id.as_str()).collect();
+    assert!(slugs.len() > 12 && slugs.contains(&"notes"), "{slugs:?}");
+    for slug in slugs {
         let before = call::<WorkflowsShow>(&app, id(slug)).await.unwrap();
         let exported = call::<WorkflowsExport>(&app, id(slug)).await.unwrap();
         let import = ImportRequest {

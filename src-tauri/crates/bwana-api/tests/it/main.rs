@@ -6,14 +6,26 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod care;
+mod codes;
 mod common;
 mod definitions;
+mod desk;
 mod exports;
+mod feed;
 mod grants;
+mod health;
+mod lists;
 mod people;
 mod plan;
 mod providers;
+mod recovering;
+mod restoring;
 mod runs;
 mod say;
+mod settings;
 #[cfg(unix)]
 mod socket;
+mod spending;
+mod traffic;
+mod trying;

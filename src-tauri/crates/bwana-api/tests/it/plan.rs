@@ -54,6 +54,13 @@ async fn a_wish_goes_where_it_says_or_where_its_words_point() {
             "Plan a market expansion into Ghana",
         ),
         (
+            "Remind customers who owe me money",
+            Why::Match,
+            Workflow,
+            "debt_reminders",
+            "Remind customers who owe me money",
+        ),
+        (
             "A customer complains that her order never came. How do I reply?",
             Why::Ask,
             Agent,

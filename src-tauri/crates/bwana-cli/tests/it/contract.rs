@@ -29,7 +29,7 @@ fn every_list_prints_one_object_a_line_with_its_id() {
     stage.run_file(NOTES, "").expect_code(0);
     for (line, at_least) in [
         ("runs list", 1),
-        ("workflows list", 3),
+        ("workflows list", 15),
         ("agents list", 5),
         ("tasks list", 0),
         ("tools list", 4),
@@ -79,6 +79,9 @@ fn every_command_helps() {
         "serve",
         "backup",
         "restore",
+        "recover",
+        "settings",
+        "profiles",
         "verify",
         "doctor",
     ] {

@@ -75,6 +75,11 @@ fn a_printed_link_lets_one_page_in_and_a_signal_prints_the_next() {
         (status, &refused["error"]["code"]),
         (403, &json!("policy.not_yours"))
     );
+    // What the program has to say is kept, without what lets somebody in.
+    let (_, tail) = post(&place, "/api/rpc/logs.tail", &bearer, &json!({}));
+    let log = std::fs::read_to_string(tail["value"]["file"].as_str().unwrap()).unwrap();
+    assert!(log.contains("took the data folder over"), "{log}");
+    assert!(!log.contains(&code), "{log}");
     owner.signal("USR1");
     let (_, next) = link(&mut owner);
     assert_eq!(

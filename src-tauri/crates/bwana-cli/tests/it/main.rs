@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod canaries;
+mod care;
 mod common;
 mod contract;
+mod diagnostics;
 mod gateway;
 mod models;
 mod moving;

@@ -368,7 +368,7 @@ fn a_damaged_database_is_said_to_be_and_left_alone() {
         assert!(code == "store.damaged" || found, "{output}");
         if code == "store.damaged" {
             assert!(
-                error["hint"].as_str().unwrap().contains("bwana restore"),
+                error["hint"].as_str().unwrap().contains("bwana recover"),
                 "{error}"
             );
         }
@@ -379,7 +379,7 @@ fn a_damaged_database_is_said_to_be_and_left_alone() {
         5,
         "store.damaged",
         "damaged",
-        "bwana restore",
+        "bwana recover",
     );
     assert_eq!(std::fs::read(&file).unwrap(), b"this is no database");
 }

@@ -2,10 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bwana_testkit::bwana::PATIENCE;
+use bwana_testkit::model_server::Options;
+use bwana_testkit::script::{Answer, AnswerCall, Prompt};
 use bwana_testkit::{Fault, Script};
+use bwana_types::message::Role;
 use serde_json::{Value, json};
 
 use crate::common::{NOTES, Stage, text, words};
@@ -129,6 +133,102 @@ fn a_run_that_needs_a_person_exits_3_and_goes_on_after_the_answer() {
     assert_eq!(summary["artifacts"][0]["file"], "a.txt");
     let first = &resumed.json()[0];
     assert_ne!(first["type"], "run_created", "only what is new: {first}");
+}
+
+/// Asks the person once, then says what it was told.
+fn asks() -> Stage {
+    Stage::with(Options::answering(Arc::new(|prompt: &Prompt<'_>| {
+        let told = prompt
+            .lines
+            .iter()
+            .rev()
+            .find(|line| line.role == Role::Tool);
+        match (told, prompt.offers("person.ask")) {
+            (Some(told), _) => Answer::text(format!("I was told: {}", told.text)),
+            (None, Some(tool)) => Answer {
+                calls: vec![AnswerCall {
+                    id: String::from("call_1"),
+                    tool: tool.to_owned(),
+                    args: json!({"question": "Which town?\n? It is done.", "choices": ["Nakuru", "Kisumu"]})
+                        .to_string(),
+                }],
+                ..Answer::default()
+            },
+            (None, None) => Answer::text("I could not ask."),
+        }
+    })))
+}
+
+fn may_ask() -> String {
+    one_step().replace("[file.write]", "[person.ask]")
+}
+
+#[test]
+fn a_question_waits_with_3_and_the_answer_is_used() {
+    let stage = asks();
+    let said = text(&stage.run_file(&may_ask(), "").expect_code(3));
+    let shown = "? writer asks: Which town?\n    ? It is done.\n    - Nakuru\n    - Kisumu\n";
+    assert!(said.contains(shown), "{said}");
+    let task = stage.run("tasks list --json").expect_code(0).last();
+    assert_eq!(task["kind"], "answer");
+    assert_eq!(task["ask"]["choices"], json!(["Nakuru", "Kisumu"]));
+    let (id, run) = (task["id"].as_str().unwrap(), task["run"].as_str().unwrap());
+    let page = text(&stage.run(&format!("tasks show {id}")).expect_code(0));
+    assert!(page.contains("bwana tasks answer "), "{page}");
+    stage.run(&format!("tasks approve {id}")).expect_code(2);
+    let empty = stage
+        .bwana
+        .run(["tasks", "answer", id, "  "])
+        .expect_code(2);
+    assert!(empty.stderr.contains("empty"), "{}", empty.stderr);
+    stage
+        .bwana
+        .run(["tasks", "answer", id, "Nakuru, near the market"])
+        .expect_code(0);
+    let summary = stage
+        .run(&format!("runs resume {run} --json"))
+        .expect_code(0)
+        .last();
+    assert_eq!(summary["status"], "done");
+    assert_eq!(summary["tool_calls"], 0, "nothing was called");
+    let result = summary["result"].as_str().unwrap();
+    assert!(
+        result.contains("I was told: Nakuru, near the market"),
+        "{result}"
+    );
+}
+
+#[test]
+fn a_question_that_is_denied_or_that_nobody_hears_holds_nothing_up() {
+    let stage = asks();
+    let alone = stage
+        .run_file(&may_ask(), "--approve deny --json")
+        .expect_code(0)
+        .last();
+    assert_eq!(alone["status"], "done");
+    let result = alone["result"].as_str().unwrap();
+    assert!(
+        result.contains("Nobody can be asked in this run."),
+        "{result}"
+    );
+
+    let waiting = stage.run_file(&may_ask(), "--json").expect_code(3).last();
+    let run = waiting["run"].as_str().unwrap();
+    let task = stage.run("tasks list --json").expect_code(0).last();
+    let id = task["id"].as_str().unwrap();
+    stage
+        .bwana
+        .run(["tasks", "deny", id, "--reason", "private"])
+        .expect_code(0);
+    let denied = stage
+        .run(&format!("runs resume {run} --json"))
+        .expect_code(0)
+        .last();
+    let result = denied["result"].as_str().unwrap();
+    assert!(
+        result.contains("did not want to answer: private"),
+        "{result}"
+    );
 }
 
 #[test]

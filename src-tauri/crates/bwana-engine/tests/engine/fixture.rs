@@ -9,6 +9,7 @@ use bwana_engine::{Deps, Engine, Models, Options, RunView, StartRun};
 use bwana_llm::Provider;
 use bwana_store::Store;
 use bwana_testkit::{SeededIds, TokioClock, time::TEST_START};
+use bwana_tools::builtin::{PERSON_ASK, PersonAsk};
 use bwana_tools::{Egress, EgressSettings, Registry, Tool, ToolCtx, ToolError, ToolOutput};
 use bwana_types::agent::AgentKind;
 use bwana_types::definition::{
@@ -30,6 +31,7 @@ pub(crate) struct Fixture {
     pub(crate) mail: Arc<Mail>,
     pub(crate) day_limit: Option<MicroUsd>,
     model: Arc<dyn Provider>,
+    unattended: bool,
     ids: u64,
 }
 
@@ -53,7 +55,7 @@ impl Fixture {
         let home = tempfile::tempdir().unwrap();
         let model: Arc<dyn Provider> = Arc::new(model);
         let mail = Arc::new(Mail::default());
-        let (engine, store) = open(home.path().into(), &model, &mail, day_limit, 0);
+        let (engine, store) = open(home.path().into(), &model, &mail, day_limit, false, 0);
         Self {
             home,
             engine,
@@ -61,6 +63,7 @@ impl Fixture {
             mail,
             day_limit,
             model,
+            unattended: false,
             ids: 0,
         }
     }
@@ -71,8 +74,21 @@ impl Fixture {
         self.store.close().await.unwrap();
         self.ids += 1;
         let home: PathBuf = self.home.path().into();
-        let (engine, store) = open(home, &self.model, &self.mail, self.day_limit, self.ids);
+        let (engine, store) = open(
+            home,
+            &self.model,
+            &self.mail,
+            self.day_limit,
+            self.unattended,
+            self.ids,
+        );
         (self.engine, self.store) = (engine, store);
+    }
+
+    /// Another process, in which nobody can be asked.
+    pub(crate) async fn leave_alone(&mut self) {
+        self.unattended = true;
+        self.reopen().await;
     }
 
     pub(crate) async fn start(&self, definition: Definition) -> RunId {
@@ -110,6 +126,7 @@ fn open(
     model: &Arc<dyn Provider>,
     mail: &Arc<Mail>,
     day_limit: Option<MicroUsd>,
+    unattended: bool,
     ids: u64,
 ) -> (Engine, Store) {
     let clock = Arc::new(TokioClock::starting_at(TEST_START));
@@ -118,13 +135,17 @@ fn open(
         store: store.clone(),
         clock,
         ids: Arc::new(SeededIds::new(ids)),
-        tools: Registry::new([Arc::clone(mail) as Arc<dyn Tool>]).unwrap(),
+        tools: Registry::new([
+            Arc::clone(mail) as Arc<dyn Tool>,
+            Arc::new(PersonAsk::default()),
+        ])
+        .unwrap(),
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(One(Arc::clone(model))),
         redactor: bwana_types::redact::Redactor::new(),
         options: Options {
             artifacts: home.join("artifacts"),
-            unattended: false,
+            unattended,
             day_limit,
             time_zone: String::from("Africa/Nairobi"),
         },
@@ -184,7 +205,7 @@ pub(crate) fn definition(steps: usize) -> Definition {
         description: String::new(),
         instructions: "You are A.".into(),
         capabilities: Vec::new(),
-        tools: vec!["mail.send".into()],
+        tools: vec!["mail.send".into(), PERSON_ASK.into()],
         models: vec![
             serde_json::from_value::<ModelRef>(json!({"provider": "p", "model": "m",
                 "context_tokens": 8192, "price": Price { input_per_mtok: Some(MicroUsd(1_000_000)),
@@ -214,9 +235,13 @@ pub(crate) fn definition(steps: usize) -> Definition {
             hash: Hash::of(b"file"),
         },
         agents: BTreeMap::from([("a".into(), agent)]),
-        tools: BTreeMap::from([("mail.send".into(), Mail::default().spec)]),
+        tools: BTreeMap::from([
+            ("mail.send".into(), Mail::default().spec),
+            (PERSON_ASK.into(), PersonAsk::default().spec().clone()),
+        ]),
         limits: RunLimits::default(),
         steps: (0..steps).map(step).collect(),
         locale: "en".into(),
+        dry_run: false,
     }
 }

@@ -2,9 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use bwana_testkit::script::{Answer, AnswerCall, Prompt};
 use bwana_testkit::{Script, ScriptedModel};
+use bwana_tools::builtin::PERSON_ASK;
+use bwana_types::entry::Body;
+use bwana_types::message::Role;
 use bwana_types::status::RunStatus;
-use bwana_types::task::{DecidedBy, TaskKind, Verdict};
+use bwana_types::task::{Ask, DecidedBy, TaskKind, Verdict};
 use serde_json::json;
 
 use crate::fixture::{Fixture, definition};
@@ -98,4 +102,90 @@ async fn a_send_that_a_crash_left_unanswered_is_a_question_not_a_repetition() {
         fixture.engine.settle(shown.id).await.unwrap();
     }
     assert!(fixture.mail.sent.load(Ordering::SeqCst) <= 1);
+}
+
+/// Asks `question` once, and ends with what it was told.
+fn asker(question: &'static str) -> ScriptedModel {
+    ScriptedModel::answering(move |prompt: &Prompt<'_>| {
+        let told = prompt
+            .lines
+            .iter()
+            .rev()
+            .find(|line| line.role == Role::Tool);
+        match (told, prompt.offers(PERSON_ASK)) {
+            (Some(told), _) => Answer::text(format!("I was told: {}", told.text)),
+            (None, Some(tool)) => Answer {
+                calls: vec![AnswerCall {
+                    id: String::from("call_1"),
+                    tool: tool.to_owned(),
+                    args: json!({"question": question, "choices": ["Nakuru", "Kisumu"]})
+                        .to_string(),
+                }],
+                ..Answer::default()
+            },
+            (None, None) => Answer::text("I could not ask."),
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_question_outlives_the_process_and_the_answer_is_what_the_agent_hears() {
+    let mut fixture = Fixture::new(asker("Which\u{202E} town?"));
+    let shown = fixture.run(definition(1)).await;
+    assert_eq!((shown.status, shown.tasks.len()), (RunStatus::Waiting, 1));
+    let task = shown.tasks[0].clone();
+    let asked = Ask::Answer {
+        agent: "a".into(),
+        question: "Which<U+202E> town?".into(),
+        choices: vec!["Nakuru".into(), "Kisumu".into()],
+    };
+    assert_eq!(task.ask, asked);
+    fixture.reopen().await;
+    fixture.engine.recover().unwrap();
+    let again = fixture.engine.settle(shown.id).await.unwrap();
+    assert_eq!(again.tasks, shown.tasks, "asked once");
+    let yes = fixture
+        .engine
+        .decide(task.id, Verdict::Approve, DecidedBy::LocalUi)
+        .await
+        .unwrap_err();
+    assert_eq!(yes.code.as_str(), "task.wrong_answer");
+    let text = String::from("Nakuru, near the market");
+    fixture
+        .engine
+        .decide(task.id, Verdict::Answer { text }, DecidedBy::LocalUi)
+        .await
+        .unwrap();
+    // The answer is on disk before anything is made of it.
+    fixture.reopen().await;
+    fixture.engine.recover().unwrap();
+    let shown = fixture.engine.settle(shown.id).await.unwrap();
+    assert_eq!(shown.status, RunStatus::Done);
+    assert_eq!(
+        shown.result.as_deref(),
+        Some("I was told: Nakuru, near the market")
+    );
+    let journal = fixture.store.entries(shown.id, 0, 1_000).unwrap();
+    let opened = journal
+        .iter()
+        .filter(|entry| matches!(entry.body, Body::TaskOpened(_)));
+    assert_eq!(opened.count(), 1);
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_asked_the_agent_is_told_and_goes_on() {
+    let mut fixture = Fixture::new(asker("Which town?"));
+    fixture.leave_alone().await;
+    let shown = fixture.run(definition(1)).await;
+    assert_eq!((shown.status, shown.tasks.len()), (RunStatus::Done, 0));
+    let said = shown.result.unwrap();
+    assert!(said.contains("Nobody can be asked in this run."), "{said}");
+}
+
+#[tokio::test]
+async fn an_empty_question_goes_back_to_the_agent_and_to_nobody_else() {
+    let fixture = Fixture::new(asker(" \n"));
+    let shown = fixture.run(definition(1)).await;
+    assert_eq!((shown.status, shown.tasks.len()), (RunStatus::Done, 0));
+    assert!(shown.result.unwrap().contains("The question is empty."));
 }

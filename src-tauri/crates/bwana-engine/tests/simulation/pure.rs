@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bwana_testkit::invariants::Checker;
-use bwana_testkit::random::{Improviser, Mood, definition};
+use bwana_testkit::random::{Improviser, Mood, PERSON_ASK, definition};
 use bwana_testkit::time::TEST_START;
 use bwana_testkit::{Fault, Faults, Rng, ScriptedModel};
 use bwana_types::definition::Definition;
@@ -323,6 +323,15 @@ impl Pure {
                 grant: None,
             };
         };
+        if tool == PERSON_ASK {
+            return Assessment::Ask {
+                ask: Ask::Answer {
+                    agent: String::from("somebody"),
+                    question: args["question"].to_string(),
+                    choices: Vec::new(),
+                },
+            };
+        }
         if !spec.effect.needs_barrier() {
             return Assessment::Allow {
                 why: String::from("reading is allowed"),
@@ -360,6 +369,9 @@ impl Pure {
                 reason: String::from("no"),
             },
             TaskKind::Approve | TaskKind::Plan | TaskKind::Price => Verdict::Approve,
+            TaskKind::Answer if no => Verdict::Deny {
+                reason: String::new(),
+            },
             TaskKind::Answer => Verdict::Answer {
                 text: String::from("forty-two"),
             },

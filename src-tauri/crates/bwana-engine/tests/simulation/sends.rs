@@ -81,6 +81,7 @@ fn definition(branches: u64) -> Definition {
         agents: BTreeMap::from([(agent.id.clone(), agent)]),
         limits: RunLimits::default(),
         locale: String::from("en"),
+        dry_run: false,
     }
 }
 

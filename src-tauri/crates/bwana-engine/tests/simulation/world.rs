@@ -8,7 +8,7 @@ use std::time::Duration;
 use bwana_engine::Models;
 use bwana_llm::{Fut, Provider, Sink};
 use bwana_store::Store;
-use bwana_testkit::random::{Improviser, Mood, tool_specs};
+use bwana_testkit::random::{Improviser, Mood, PERSON_ASK, tool_specs};
 use bwana_testkit::{Fault, Faults, Rng, ScriptedModel};
 use bwana_tools::{Registry, Sent, Tool, ToolCtx, ToolError, ToolOutput};
 use bwana_types::effect::EffectClass;
@@ -278,6 +278,7 @@ struct SimTool {
 impl SimTool {
     async fn use_it(&self, ctx: ToolCtx, args: Value) -> Result<ToolOutput, ToolError> {
         let world = &self.world;
+        assert_ne!(self.spec.name, PERSON_ASK, "only a person answers");
         world.look_for_intent(&self.spec, ctx.key);
         world.point().await;
         let (bad, fate, pause) = world.draw(|rng| {

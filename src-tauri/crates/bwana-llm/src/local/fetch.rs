@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(super) use record::Use;
 pub use record::{Record, Trust};
 
+use bwana_types::traffic::Traffic;
+
 use super::catalogue::{Catalogue, Entry, Source};
 use super::files::{self, GGUF, Installed, file_of};
 use super::gguf::{self, GgufError};
@@ -106,6 +108,7 @@ pub struct Fetcher {
     retry_pause: Duration,
     use_pip: bool,
     free_space: FreeSpace,
+    traffic: Traffic,
 }
 
 /// Reads how many bytes are free on the disk of a folder.
@@ -121,6 +124,7 @@ impl Fetcher {
             retry_pause: http::RETRY_PAUSE,
             use_pip: true,
             free_space: |folder| fs4::available_space(folder),
+            traffic: Traffic::default(),
         }
     }
 
@@ -149,6 +153,13 @@ impl Fetcher {
     #[must_use]
     pub fn with_free_space(mut self, free_space: FreeSpace) -> Self {
         self.free_space = free_space;
+        self
+    }
+
+    /// Counts what comes, also what comes twice. What the machine's Python fetches is not seen.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic = traffic;
         self
     }
 
@@ -323,6 +334,7 @@ impl Fetcher {
             // Without a hash, two halves of different files could not be told from a whole one.
             may_mix: entry.sha256.is_some(),
             retry_pause: self.retry_pause,
+            traffic: &self.traffic,
         };
         let sha256 = http::download(&self.client, &wanted, on).await?;
         check_hash(entry, part, sha256)

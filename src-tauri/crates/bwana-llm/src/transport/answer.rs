@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bwana_types::model::{Delta, ERROR_BODY_MAX_BYTES, ErrorKind, LlmError, Meta, Outcome, Phase};
+use bwana_types::traffic::Traffic;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -23,6 +24,7 @@ pub(crate) struct Answer {
     /// The connection is to serve the next call, too.
     pub(super) keep_connection: bool,
     pub(super) tap: Option<Tap>,
+    pub(super) traffic: Option<Traffic>,
 }
 
 impl Answer {
@@ -112,6 +114,9 @@ impl Answer {
         let until = patience.timer.deadline();
         let mut left = REST_MAX_BYTES;
         while let Some(Ok(Some(chunk))) = patience.wait(until, self.response.chunk()).await {
+            if let Some(traffic) = &self.traffic {
+                traffic.received(chunk.len());
+            }
             let Some(less) = left.checked_sub(chunk.len()) else {
                 return;
             };
@@ -175,6 +180,9 @@ impl Answer {
             });
         if let Ok(Ok(Some(chunk))) = &next {
             self.meta.bytes_in += chunk.len() as u64;
+            if let Some(traffic) = &self.traffic {
+                traffic.received(chunk.len());
+            }
             if let Some(tap) = &self.tap {
                 tap(Heard::Bytes(chunk));
             }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bwana_types::model::{ErrorKind, LlmError};
+use bwana_types::traffic::Traffic;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use rustls::crypto::ring;
@@ -27,6 +28,7 @@ const POOL_IDLE_MAX: usize = 8;
 pub struct Transport {
     clients: Arc<Mutex<Clients>>,
     pub(super) tap: Option<Tap>,
+    pub(super) traffic: Traffic,
 }
 
 #[derive(Default)]
@@ -54,6 +56,13 @@ impl Transport {
     #[must_use]
     pub fn with_tap(mut self, tap: Tap) -> Self {
         self.tap = Some(tap);
+        self
+    }
+
+    /// The same clients, with everything they send and hear counted.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic = traffic;
         self
     }
 

@@ -355,3 +355,42 @@ fn a_restore_that_was_cut_off_before_it_changed_anything_is_forgotten() {
     assert!(!partial.exists());
     check_restored(&home);
 }
+
+#[test]
+fn backups_made_by_themselves_are_thinned_and_what_a_kill_left_of_one_is_cleared_away() {
+    let (home, own) = backed_up();
+    let store = home.owner();
+    let rolling = home.path().join("backups/rolling");
+    block_on(async {
+        for _ in 0..30 {
+            store.roll_backup().await.unwrap();
+            home.clock.advance_ms(3_600_000);
+        }
+        // What a kill leaves while one is made, and while one is removed; and what somebody else put there.
+        for left in [
+            "bwana-backup-2026-11-25T09-00-00.partial-0",
+            ".going-bwana-backup-2026-11-25T09-00-00",
+            "bwana-backup-2020-01-01T00-00-00",
+            "holiday",
+        ] {
+            fs::create_dir(rolling.join(left)).unwrap();
+        }
+        store.roll_backup().await.unwrap();
+    });
+    let all = store.rolling_backups().unwrap();
+    assert!((25..=25 + 3).contains(&all.len()), "{}", all.len());
+    assert!(all.is_sorted_by(|newer, older| newer.made_at > older.made_at));
+    assert_eq!(all[0].made_at.0, home.clock.now().0 / 1_000 * 1_000);
+    let names: Vec<String> = fs::read_dir(&rolling)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(names.contains(&String::from("holiday")));
+    assert!(names.contains(&String::from("bwana-backup-2020-01-01T00-00-00")));
+    assert_eq!(names.len(), all.len() + 2, "{names:?}");
+    assert!(own.is_dir(), "a person's own is never removed");
+
+    let other = Home::new();
+    restore(other.path(), &all.last().unwrap().path, &clock(&other)).unwrap();
+    check_restored(&other);
+}

@@ -145,6 +145,7 @@ pub(crate) fn opened(question: &str) -> Body {
         ask: Ask::Answer {
             agent: "business_intelligence".into(),
             question: question.into(),
+            choices: Vec::new(),
         },
         call: None,
         tool_call: None,

@@ -1,6 +1,7 @@
 //! Lists of runs, and finding one by the end of its id.
 
 use bwana_store::{RunFilter, Store, StoreError};
+use bwana_types::hash::Hash;
 use bwana_types::id::RunId;
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
@@ -40,6 +41,11 @@ fn check(filter: &RunFilter, expected: &[u64]) {
         .collect();
     let expected: Vec<RunId> = expected.iter().map(|n| run_id(*n)).collect();
     assert_eq!(found, expected, "{filter:?}");
+    assert_eq!(
+        store.count_runs(filter).unwrap(),
+        expected.len() as u64,
+        "counted: {filter:?}"
+    );
     // The same in pages of two.
     let mut paged = Vec::new();
     let mut page = RunFilter {
@@ -103,6 +109,27 @@ fn runs_are_listed_newest_first_by_status_and_workflow() {
         },
         &[6, 0],
     );
+    for (text, status, expected) in [
+        ("TASK 1", vec![], &[11, 10, 1][..]),
+        ("k 1", vec![RunStatus::Done, RunStatus::Failed], &[11, 10]),
+        ("%", vec![], &[]),
+        ("more", vec![], &[]),
+    ] {
+        let filter = RunFilter {
+            text: Some(text.into()),
+            status,
+            ..any()
+        };
+        check(&filter, expected);
+    }
+    let definitions = twelve().definitions_of_runs().unwrap();
+    let sought = |definitions| RunFilter {
+        definitions: Some(definitions),
+        workflow: Some("b".into()),
+        ..any()
+    };
+    check(&sought(definitions), &[9, 6, 3, 0]);
+    check(&sought(vec![Hash::of(b"another")]), &[]);
     check(
         &RunFilter {
             workflow: Some("none".into()),

@@ -208,7 +208,11 @@ impl People {
                 let again = self.tasks.values().any(same);
                 must!(!again, "asked twice about the price of {provider}");
             }
-            Ask::Answer { .. } => {}
+            Ask::Answer { .. } => {
+                let at = opened.tool_call.ok_or("a question of no call")?;
+                let slot = self.slots.insert(at, Slot::Asked);
+                must!(slot == Some(Slot::MustAsk), "asked although it is {slot:?}");
+            }
         }
         let task = Task {
             path: entry.path.to_string(),
@@ -243,6 +247,10 @@ impl People {
                 let yes = decided.verdict == Answer::Approve;
                 self.slots
                     .insert(at, if yes { Slot::Allowed } else { Slot::Over });
+            }
+            // Whatever is said to a question, its tool never runs.
+            (Ask::Answer { .. }, Some(at)) => {
+                self.slots.insert(at, Slot::Over);
             }
             (Ask::Plan { .. }, _) if decided.verdict == Answer::Approve => {
                 self.plans.insert(task.path.clone());

@@ -149,7 +149,10 @@ impl Steps {
         let over = step.is_some_and(|step| step.outcome.is_some());
         must!(!over, "finished twice");
         match (&finished.outcome, &def.work) {
-            (StepOutcome::Message { message, .. }, Work::Speak { .. } | Work::Chat(_)) => {
+            (
+                StepOutcome::Message { message, .. },
+                Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. },
+            ) => {
                 let last = step.and_then(|step| step.messages.last());
                 must!(last == Some(message), "its result is not its last message");
                 let flying = calls.in_flight_in(path);
@@ -159,7 +162,7 @@ impl Steps {
                 return Err(String::from("a parallel step says nothing itself"));
             }
             (StepOutcome::Branches, Work::Parallel(parallel)) => self.joined(path, parallel)?,
-            (StepOutcome::Branches, Work::Speak { .. } | Work::Chat(_)) => {
+            (StepOutcome::Branches, Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. }) => {
                 return Err(String::from("it has no branches"));
             }
             (StepOutcome::Skipped, _) => must!(parent.is_some(), "only branches are skipped"),
@@ -222,7 +225,9 @@ impl Steps {
                 let may = chat.allow_repeat || chat.select == Select::RoundRobin;
                 must!(!again || may, "{agent} speaks twice in a row");
             }
-            Work::Parallel(_) => return Err(String::from("nobody speaks in a parallel step")),
+            Work::Parallel(_) | Work::Pinned { .. } => {
+                return Err(String::from("nobody speaks in this step"));
+            }
         }
         let step = self.by_path.entry(at).or_default();
         step.turns.push(agent.clone());
@@ -244,6 +249,12 @@ impl Steps {
         let step = self.open(path)?;
         if posted.call.is_none() {
             must!(posted.text.is_some(), "a message without words");
+            if let Work::Pinned { text } = &self.def(&step)?.0.work {
+                must!(posted.text.as_deref() == Some(text), "not what was given");
+                let step = self.by_path.entry(step).or_default();
+                must!(step.messages.is_empty(), "given twice");
+                step.messages.push(seq);
+            }
             return Ok(());
         }
         let summary = calls.posted(posted)?;

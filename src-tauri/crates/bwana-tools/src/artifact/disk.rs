@@ -103,20 +103,23 @@ impl Disk {
             .lock()
             .open(&self.root)
             .map_err(|source| io_error(path, "read", source))?;
-        let mut open = open_file(&root, path)?;
-        let mut bytes = Vec::new();
-        open.file
-            .seek(SeekFrom::Start(from))
-            .and_then(|_| {
-                open.file
-                    .take(max.min(FILE_MAX_BYTES))
-                    .read_to_end(&mut bytes)
-            })
-            .map_err(|source| io_error(path, "read", source))?;
-        Ok(Piece {
-            bytes,
-            total: open.bytes,
-        })
+        piece(open_file(&root, path)?, path, from, max)
+    }
+
+    /// Reads without making or tidying anything: other processes may be at work in the folder.
+    pub(super) fn peek(
+        root: &Path,
+        path: &ArtifactPath,
+        from: u64,
+        max: u64,
+    ) -> Result<Piece, FolderError> {
+        let failed = |source| io_error(path, "read", source);
+        let is_folder = std::fs::symlink_metadata(root).is_ok_and(|found| found.is_dir());
+        if !is_folder {
+            return Err(FolderError::NotFound(path.to_string()));
+        }
+        let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(failed)?;
+        piece(open_file(&root, path)?, path, from, max)
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, FolderError> {
@@ -136,6 +139,27 @@ impl Disk {
         // A panic under this lock leaves at most a temporary file behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn piece(
+    mut open: OpenFile,
+    path: &ArtifactPath,
+    from: u64,
+    max: u64,
+) -> Result<Piece, FolderError> {
+    let mut bytes = Vec::new();
+    open.file
+        .seek(SeekFrom::Start(from))
+        .and_then(|_| {
+            open.file
+                .take(max.min(FILE_MAX_BYTES))
+                .read_to_end(&mut bytes)
+        })
+        .map_err(|source| io_error(path, "read", source))?;
+    Ok(Piece {
+        bytes,
+        total: open.bytes,
+    })
 }
 
 impl State {

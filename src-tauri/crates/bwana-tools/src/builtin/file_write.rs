@@ -17,6 +17,8 @@ use crate::pattern;
 use crate::tool::{Tool, ToolCtx, ToolOutput};
 use crate::visible::{PREVIEW_MAX_CHARS, visible};
 
+/// Writes into the run's own folder and nowhere else.
+pub const FILE_WRITE: &str = "file.write";
 /// Bytes of text one call may write.
 const CONTENT_MAX_BYTES: usize = 256 * 1024;
 /// Bytes of arguments: a text full of escapes takes up to six bytes for one.
@@ -33,7 +35,7 @@ impl Default for FileWrite {
     fn default() -> Self {
         Self {
             spec: ToolSpec {
-                name: "file.write".into(),
+                name: FILE_WRITE.into(),
                 version: "1".into(),
                 description: "Writes a text file into this run's folder, replacing it if it exists. Use it for \
                               results a person should keep: reports, letters, tables, code."

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bwana_types::traffic::Traffic;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
@@ -33,6 +34,12 @@ const USER_AGENT: &str = concat!("BwanaDesktop/", env!("CARGO_PKG_VERSION"));
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection whose bytes are counted, as HTTP sees them.
+pub(super) struct Counted {
+    pub(super) stream: Stream,
+    pub(super) traffic: Option<Traffic>,
 }
 
 /// The head of an answer; its body can be read once.
@@ -137,7 +144,7 @@ fn tls_reason(error: &io::Error) -> String {
 
 /// Sends the request and waits for the answer's head. From the moment hyper takes the request, it counts as sent.
 pub(super) async fn exchange(
-    stream: Stream,
+    stream: Counted,
     target: &Target,
     request: Request,
     patience: &Patience,
@@ -212,6 +219,43 @@ fn on_the_wire(
     wire.headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(wire)
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let done = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Some(traffic) = &self.traffic {
+            traffic.received(buf.filled().len() - before);
+        }
+        done
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let (Some(traffic), Poll::Ready(Ok(bytes))) = (&self.traffic, &done) {
+            traffic.sent(*bytes);
+        }
+        done
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 impl AsyncRead for Stream {

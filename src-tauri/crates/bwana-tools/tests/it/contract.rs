@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bwana_tools::registry::RegistryError;
 use bwana_tools::visible::{PREVIEW_MAX_CHARS, is_hidden};
-use bwana_tools::{Registry, Tool, ToolOutput, builtin, run};
+use bwana_tools::{Registry, Tool, ToolError, ToolOutput, builtin, run};
 use bwana_types::effect::{EffectClass, RiskClass};
 use bwana_types::entry::ToolResult;
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ fn the_built_in_tools_are_these() {
                 EffectClass::Idempotent
             ),
             ("http.get", RiskClass::ReadNet, EffectClass::Idempotent),
+            ("person.ask", RiskClass::ReadLocal, EffectClass::Idempotent),
             ("webhook.send", RiskClass::Contact, EffectClass::AtMostOnce),
         ]
     );
@@ -46,6 +47,9 @@ fn schemas_use_only_what_every_model_understands() {
     fn keywords(schema: &Value, found: &mut BTreeSet<String>) {
         for (key, value) in schema.as_object().unwrap() {
             found.insert(key.clone());
+            if key == "items" {
+                keywords(value, found);
+            }
             if key == "properties" {
                 value
                     .as_object()
@@ -61,6 +65,8 @@ fn schemas_use_only_what_every_model_understands() {
         let known = [
             "additionalProperties",
             "description",
+            "items",
+            "maxItems",
             "maxLength",
             "properties",
             "required",
@@ -131,6 +137,23 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         r#"{"path":"a"}"#,
         r#""content" is a required property"#,
     ),
+    ("person.ask", r#"{"question":"Where?"}"#, ""),
+    (
+        "person.ask",
+        r#"{"question":"Where?","choices":["Nakuru","Kisumu"]}"#,
+        "",
+    ),
+    ("person.ask", r#"{"question":7}"#, "at /question"),
+    (
+        "person.ask",
+        r#"{"question":"?","choices":["1","2","3","4","5","6","7","8","9"]}"#,
+        "at /choices",
+    ),
+    (
+        "person.ask",
+        r#"{"question":"?","choices":[1]}"#,
+        "at /choices/0",
+    ),
     ("webhook.send", r#"{"url":"x","body":"text"}"#, "at /body"),
     ("webhook.send", r#"{"url":"x","body":[1]}"#, "at /body"),
     (
@@ -144,7 +167,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "rm -rf /",
         "{}",
-        "The tools are: file.read, file.write, http.get, webhook.send.",
+        "The tools are: file.read, file.write, http.get, person.ask, webhook.send.",
     ),
     ("", "{}", "The tools are:"),
 ];
@@ -161,6 +184,14 @@ fn a_mistake_is_told_so_that_a_model_can_mend_it() {
             ),
         }
     }
+}
+
+#[tokio::test]
+async fn a_question_outside_a_run_is_refused_and_not_answered() {
+    let bench = Bench::new();
+    let args = json!({"question": "Where?"});
+    let error = bench.call("person.ask", &args).await.unwrap_err();
+    assert!(matches!(error, ToolError::Refused(_)), "{error}");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bwana_tools::{Sent, ToolError, ToolOutput};
+use bwana_tools::{Egress, EgressSettings, Sent, ToolError, ToolOutput};
+use bwana_types::traffic::{Bytes, Traffic};
 use serde_json::{Value, json};
 
 use crate::net::{Act, Liar, PUBLIC, PUBLIC_V6, Server, answer, open, over, redirect};
@@ -459,4 +460,26 @@ async fn a_page_cannot_smuggle_characters_only_a_model_sees() {
         body(&get(&server, json!({"url": server.url("/")})).await.unwrap()),
         "safetext"
     );
+}
+
+#[tokio::test]
+async fn what_goes_out_and_comes_in_is_counted_but_not_within_this_machine() {
+    let said = answer("200 OK", "text/plain", &"x".repeat(1_000));
+    let server = Server::saying(&said).await;
+    let network = Liar::new(Some(server.address)).name("public.example", &[&[PUBLIC]]);
+    let traffic = Traffic::default();
+    let http = Egress::new(EgressSettings {
+        private_hosts: [server.authority()].into(),
+        network: Arc::new(network),
+        traffic: traffic.clone(),
+        ..EgressSettings::default()
+    });
+    let bench = Bench::with(http.unwrap());
+    let get = async |url: String| bench.call("http.get", &json!({"url": url})).await.unwrap();
+    get(server.url("/")).await;
+    assert_eq!(traffic.total(), Bytes::default(), "of this machine");
+    get(String::from("http://public.example/")).await;
+    let total = traffic.total();
+    assert_eq!(total.received, said.len() as u64);
+    assert_eq!(total.sent, server.requests()[1].len() as u64);
 }

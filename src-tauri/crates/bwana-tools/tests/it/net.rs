@@ -265,7 +265,7 @@ pub(crate) fn over(network: &Arc<Liar>, private: &[&str]) -> Egress {
     Egress::new(EgressSettings {
         private_hosts: private.iter().map(|host| (*host).to_owned()).collect(),
         network: Arc::clone(network) as Arc<dyn Network>,
-        tls: None,
+        ..EgressSettings::default()
     })
     .unwrap()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bwana_tools::Reach;
+use bwana_tools::builtin::PERSON_ASK;
 use bwana_tools::policy::{
     Decision, Facts, Grant, PATH_PLAIN_MAX_CHARS, QUERY_PLAIN_MAX_CHARS, Request, decide,
 };
@@ -127,6 +128,7 @@ fn letter(decision: &Decision) -> &'static str {
         Decision::Allow { why, .. } => ("A", why),
         Decision::Ask { why } => ("?", why),
         Decision::Deny { why, .. } => ("D", why),
+        Decision::Question => return "Q",
     };
     assert!(why.ends_with('.') && why.len() > 10, "no sentence: {why:?}");
     letter
@@ -216,6 +218,38 @@ fn a_grant_of_another_tool_covers_nothing() {
         )),
         "?"
     );
+}
+
+/// Whoever is asked answers for this once: no grant and no denial of before, no freeze and no taint says it for them.
+#[test]
+fn a_question_goes_to_the_person_whatever_was_said_before() {
+    let spec = ToolSpec {
+        name: PERSON_ASK.into(),
+        ..spec(RiskClass::ReadLocal)
+    };
+    let request = Request {
+        spec: &spec,
+        patterns: &[exactly("h")],
+        reach: None,
+    };
+    for scope in [GrantScope::Run, GrantScope::Workflow, GrantScope::Never] {
+        for (tainted, frozen) in [(false, false), (true, false), (false, true)] {
+            let facts = Facts {
+                grants: vec![Grant {
+                    scope,
+                    ..grant_of(PERSON_ASK, exactly("h"))
+                }],
+                frozen,
+                ..facts(tainted)
+            };
+            assert_eq!(decide(&request, &facts), Decision::Question);
+            let facts = Facts {
+                unattended: true,
+                ..facts
+            };
+            assert_eq!(letter(&decide(&request, &facts)), "D");
+        }
+    }
 }
 
 #[test]

@@ -147,6 +147,21 @@ pub fn route_workflows<'a>(
     fits
 }
 
+/// The workflow a wish speaks of, if it speaks of one more than of any other and of no agent more than of it. Both lists
+/// come best first.
+pub fn meant_workflow<'a>(workflows: &'a [WorkflowFit], agents: &[Fit]) -> Option<&'a WorkflowFit> {
+    let [best, others @ ..] = workflows else {
+        return None;
+    };
+    let alone = others
+        .first()
+        .is_none_or(|other| other.points < best.points);
+    let no_agent = agents
+        .first()
+        .is_none_or(|agent| agent.points <= best.points);
+    (best.is_meant() && alone && no_agent).then_some(best)
+}
+
 fn question_step() -> StepFile {
     StepFile {
         id: Some(String::from("answer")),
@@ -242,7 +257,7 @@ fn matched(sources: &[(&str, u32)], asked: &BTreeSet<String>) -> BTreeMap<String
 
 /// Words in every mouth: they tell nobody apart. As stems, see [`stems`].
 const COMMON: &str = "agent help need want plan make give write busines compan team work with from this that what which \
-    have your about small good into the and for our was are not you can how who why when has had its any all new next day \
+    have your about small good into the and for our was are not you can how who why when has had its any all new next day writ \
     les des une pour avec est nos com para uma dos por kwa yetu una";
 
 /// Words by which people ask for a kind of work, in the languages of our first users (English, French, Portuguese,
@@ -344,6 +359,173 @@ mod tests {
             "customer_service",
         );
         check("Andika tangazo la mauzo", "sales_marketing");
+    }
+
+    /// The workflow a wish goes to among all that ship, beside all agents that ship.
+    #[track_caller]
+    fn check_wish(wish: &str, expected: Option<&str>) {
+        let shipped = shipped();
+        let workflows = route_workflows(wish, shipped.workflows.values().map(|(file, _)| file));
+        let agents = route(wish, shipped.agents.values());
+        let meant = meant_workflow(&workflows, &agents).map(|fit| fit.workflow.as_str());
+        assert_eq!(
+            meant,
+            expected,
+            "{wish}: {:?}, {:?}",
+            &workflows[..3],
+            &agents[..2]
+        );
+    }
+
+    /// How the owner of a small company would say it: each workflow that ships is found by more than one way of asking.
+    const WISHES: &[(&str, &[&str])] = &[
+        (
+            "business_setup",
+            &[
+                "Complete setup for my new salon in Kisumu",
+                "Business setup with user accounts for a bakery",
+            ],
+        ),
+        (
+            "market_expansion",
+            &[
+                "Plan a market expansion into Ghana",
+                "Expansion to Kampala: research the market and the competition",
+                "Help us with expansion into the African market with our solar lamps",
+            ],
+        ),
+        (
+            "weekly_operations_review",
+            &[
+                "Weekly review of our operations from these notes",
+                "Review the operations of this week",
+            ],
+        ),
+        (
+            "price_list",
+            &[
+                "Write a price list for my bakery",
+                "Make a quotation for a school that wants 120 breads, from our prices",
+                "Quotation and price list for cement and nails",
+            ],
+        ),
+        (
+            "customer_replies",
+            &[
+                "Write replies to a complaint and a refund request",
+                "What do I reply to a late delivery and a complaint?",
+                "Prepare a refund reply for an angry buyer",
+            ],
+        ),
+        (
+            "debt_reminders",
+            &[
+                "Remind customers who owe me money",
+                "Write debt reminders for WhatsApp",
+                "Reminders to everybody who has a debt in my shop",
+            ],
+        ),
+        (
+            "stock_reorder",
+            &[
+                "Count my stock and tell me what to reorder",
+                "Which stock runs out first and must be reordered?",
+            ],
+        ),
+        (
+            "supplier_order",
+            &[
+                "Compare two suppliers and write a purchase order",
+                "Which supplier is cheaper for flour? I need a purchase order",
+            ],
+        ),
+        (
+            "cash_review",
+            &[
+                "Review the cash of this month",
+                "Where did the cash go this month?",
+            ],
+        ),
+        (
+            "product_launch",
+            &[
+                "Launch our new product with posts on WhatsApp and Facebook",
+                "Write launch posts for our mango juice in English and Swahili",
+            ],
+        ),
+        (
+            "opinion_survey",
+            &[
+                "Make a survey of our customers about the new menu",
+                "What is the opinion of our customers? Write a survey",
+            ],
+        ),
+        (
+            "job_advert",
+            &[
+                "Write a job advert for a shop assistant",
+                "Prepare interview questions and the first week for a driver",
+            ],
+        ),
+        (
+            "power_cut_plan",
+            &[
+                "Make a plan for power cuts in my butchery",
+                "What must still work when the power is gone?",
+            ],
+        ),
+        (
+            "tender_checklist",
+            &[
+                "Which papers does this tender of the county ask for?",
+                "Write a cover letter for the tender of the hospital",
+                "Should we bid for this tender?",
+            ],
+        ),
+        (
+            "export_paperwork",
+            &[
+                "Which papers do I need to export coffee from Uganda to Kenya?",
+                "Export checklist for shea butter from Ghana to Nigeria",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn a_wish_for_each_shipped_workflow_goes_to_it() {
+        for (workflow, wishes) in WISHES {
+            assert!(wishes.len() >= 2, "{workflow}");
+            for wish in *wishes {
+                check_wish(wish, Some(workflow));
+            }
+        }
+        let asked: BTreeSet<&str> = WISHES.iter().map(|(workflow, _)| *workflow).collect();
+        assert!(
+            shipped()
+                .workflows
+                .keys()
+                .map(String::as_str)
+                .eq(asked.iter().copied())
+        );
+    }
+
+    #[test]
+    fn a_question_to_the_team_is_not_taken_for_a_workflow() {
+        for wish in [
+            "A customer complains that her order never came. How do I reply?",
+            "Write a LinkedIn campaign for our new product",
+            "Our supplier is late again; organise stock and deliveries for next week",
+            "Set up a Docker server with daily backups for our web shop",
+            "Who are our competitors in the Lagos market and what do they charge?",
+            "Find new customers in Mombasa",
+            "Answer the questions of our customers",
+            "How many orders can we deliver by the end of the month?",
+            "What should I do first this week?",
+            "Write a letter to the bank",
+            "Hello?",
+        ] {
+            check_wish(wish, None);
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::issue::{DefinitionError, Issue, Path, quotable};
 use super::slug::sibling_ids;
+use super::trial::{Trial, tried};
 use super::validate::{Known, grammar_subset, validate_workflow};
 
 /// What an agent's file says when any model will do.
@@ -36,6 +37,7 @@ pub struct ResolveOptions {
     pub limits: Limits,
     /// A model for all agents, instead of what their files say.
     pub model: Option<String>,
+    pub trial: Trial,
 }
 
 impl Default for ResolveOptions {
@@ -44,6 +46,7 @@ impl Default for ResolveOptions {
             locale: String::from("en"),
             limits: Limits::default(),
             model: None,
+            trial: Trial::default(),
         }
     }
 }
@@ -89,6 +92,10 @@ pub fn resolve(
     };
     let agents = resolver.agents(agents);
     let steps = resolver.steps(&workflow.steps, None);
+    let steps = match tried(steps, &options.trial) {
+        Ok(steps) => steps,
+        Err(issue) => return Err(DefinitionError::new(vec![issue])),
+    };
     resolver.check_outputs(&steps, &agents, &Path::root().key("steps"));
     issues.append(&mut resolver.issues);
     let notes = DefinitionError::check(issues)?;
@@ -104,6 +111,7 @@ pub fn resolve(
             limits: run_limits(&overridden(&workflow.limits, &options.limits)),
             steps,
             locale: options.locale.clone(),
+            dry_run: options.trial.dry_run,
         },
         notes,
     })
@@ -380,7 +388,7 @@ fn last_speaker(work: &Work) -> Option<&str> {
     match work {
         Work::Speak { agents } => agents.last().map(String::as_str),
         Work::Chat(chat) => chat.agents.last().map(String::as_str),
-        Work::Parallel(_) => None,
+        Work::Parallel(_) | Work::Pinned { .. } => None,
     }
 }
 

@@ -24,11 +24,21 @@ pub struct Shipped {
     pub agents: BTreeMap<String, AgentFile>,
     /// By id, with the hash of their content.
     pub workflows: BTreeMap<String, (WorkflowFile, Hash)>,
+    /// Ids of the workflows in the order in which they are offered: the broadest first.
+    pub order: Vec<String>,
+}
+
+impl Shipped {
+    /// Where a workflow stands among those offered to somebody who has none yet; what is not shipped stands last.
+    pub fn place(&self, workflow: &str) -> usize {
+        let place = self.order.iter().position(|id| id == workflow);
+        place.unwrap_or(self.order.len())
+    }
 }
 
 macro_rules! shipped_files {
     ($($path:literal),+ $(,)?) => {
-        /// Every shipped file, agents first.
+        /// Every shipped file, agents first. Workflows stand in the order in which they are offered.
         pub const SHIPPED_FILES: &[ShippedFile] = &[$(ShippedFile {
             path: $path,
             text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/definitions/", $path)),
@@ -45,6 +55,18 @@ shipped_files![
     "workflows/business_setup.yaml",
     "workflows/market_expansion.yaml",
     "workflows/weekly_operations_review.yaml",
+    "workflows/price_list.yaml",
+    "workflows/customer_replies.yaml",
+    "workflows/debt_reminders.yaml",
+    "workflows/stock_reorder.yaml",
+    "workflows/supplier_order.yaml",
+    "workflows/cash_review.yaml",
+    "workflows/product_launch.yaml",
+    "workflows/opinion_survey.yaml",
+    "workflows/job_advert.yaml",
+    "workflows/power_cut_plan.yaml",
+    "workflows/tender_checklist.yaml",
+    "workflows/export_paperwork.yaml",
 ];
 
 /// All shipped agents and workflows.
@@ -78,6 +100,7 @@ fn read() -> Shipped {
                 shipped.agents.insert(agent.id.clone(), agent);
             }
             DefinitionFile::Workflow(workflow) => {
+                shipped.order.push(workflow.id.clone());
                 shipped
                     .workflows
                     .insert(workflow.id.clone(), (workflow, parsed.hash));

@@ -249,6 +249,7 @@ fn step_next(state: &RunState, place: &Place) -> Option<Draft> {
             Work::Speak { agents } => speak_next(state, place, step, agents),
             Work::Chat(chat) => chat_next(state, place, step, chat),
             Work::Parallel(parallel) => parallel_next(state, place, step, parallel),
+            Work::Pinned { text } => Some(pinned_next(state, place, step, text)),
         },
     }
 }
@@ -262,6 +263,7 @@ fn plan(state: &RunState, def: &StepDef) -> Ask {
             .iter()
             .map(|step| step.name.clone())
             .collect(),
+        Work::Pinned { .. } => Vec::new(),
     };
     let own = agents
         .iter()
@@ -314,6 +316,29 @@ fn speak_next(
         place,
         StepOutcome::Message { message, why: None },
     ))
+}
+
+/// The given result is said as the person's, and is the step's.
+fn pinned_next(state: &RunState, place: &Place, step: &StepState, text: &str) -> Draft {
+    match &step.summary {
+        SummaryState::Posted(said) => finish(
+            state,
+            place,
+            StepOutcome::Message {
+                message: said.seq,
+                why: None,
+            },
+        ),
+        _ => Draft::new(
+            place.path(&state.definition),
+            MessagePosted {
+                from: Speaker::Person,
+                call: None,
+                text: Some(text.into()),
+                said: None,
+            },
+        ),
+    }
 }
 
 /// One more turn where the run would end although a person said something that nobody has heard.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bwana_agent::turn::{Done, Item, Reply, Said, SlotState, Turn};
 use bwana_agent::{chat::Selecting, progress};
+use bwana_types::definition::Work;
 use bwana_types::effect::EffectClass;
 use bwana_types::entry::{
     ArtifactWritten, Assessment, Body, BudgetRaised, Edit, Edited, Entry, MessagePosted,
@@ -160,6 +161,13 @@ fn message_posted(state: &mut RunState, place: &Place, posted: &MessagePosted, s
         return;
     }
     let text = posted.text.clone();
+    let definition = Arc::clone(&state.definition);
+    if let (Work::Pinned { .. }, Some(text)) = (&place.def(&definition).work, &text) {
+        say(state, place, text);
+        let text = Arc::clone(text);
+        place.step_mut(state).summary = SummaryState::Posted(Said { seq, text });
+        return;
+    }
     let step = place.step_mut(state);
     if let (SummaryState::Answered { call, text }, Some(posted_call)) = (&step.summary, posted.call)
         && *call == posted_call
@@ -320,7 +328,12 @@ fn task_decided(state: &mut RunState, decided: &TaskDecided, seq: Seq) {
                 return;
             };
             if let Some(slot) = slot_at(state, &place, model_call, index) {
-                slot.state = after_decision(verdict, seq);
+                slot.state = match (&task.ask, verdict) {
+                    (Ask::Answer { .. }, Verdict::Deny { reason }) => {
+                        unanswered(reason, decided.by, seq)
+                    }
+                    _ => after_decision(verdict, seq),
+                };
                 if let Ask::Approve { args_hash, .. } = &task.ask {
                     slot.approved = Some(args_hash.as_str().into());
                 }
@@ -342,6 +355,21 @@ fn task_decided(state: &mut RunState, decided: &TaskDecided, seq: Seq) {
             }
         }
     }
+}
+
+/// A question without an answer. That is a result like any other: the agent goes on without it.
+fn unanswered(reason: &str, by: DecidedBy, seq: Seq) -> SlotState {
+    let what = match (by, reason) {
+        (DecidedBy::Unattended, _) => String::from("Nobody was there to answer."),
+        (_, "") => String::from("The person did not want to answer."),
+        (_, reason) => format!("The person did not want to answer: {reason}"),
+    };
+    let content = format!("{what}\nGo on with what you know, and say what you assumed.");
+    SlotState::Done(Done {
+        seq,
+        content: content.into(),
+        is_error: false,
+    })
 }
 
 fn after_decision(verdict: &Verdict, seq: Seq) -> SlotState {

@@ -23,7 +23,7 @@ impl Place {
             if let Some(at) = siblings.iter().position(|step| step.id == segment) {
                 siblings = match &siblings[at].work {
                     Work::Parallel(parallel) => &parallel.steps,
-                    Work::Speak { .. } | Work::Chat(_) => &[],
+                    Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => &[],
                 };
                 steps.push(at);
             } else {
@@ -127,7 +127,7 @@ impl Place {
             path.push_str(&siblings[*at].id);
             siblings = match &siblings[*at].work {
                 Work::Parallel(parallel) => &parallel.steps,
-                Work::Speak { .. } | Work::Chat(_) => &[],
+                Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => &[],
             };
         }
         if self.round > 0 {

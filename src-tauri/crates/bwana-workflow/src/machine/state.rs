@@ -314,7 +314,7 @@ impl StepState {
     pub(super) fn new(def: &StepDef) -> Self {
         let children = match &def.work {
             Work::Parallel(parallel) => parallel.steps.iter().map(Self::new).collect(),
-            Work::Speak { .. } | Work::Chat(_) => Vec::new(),
+            Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => Vec::new(),
         };
         Self {
             phase: StepPhase::Pending,
@@ -354,7 +354,7 @@ impl StepState {
             }
             StepPhase::Finished(StepOutcome::Branches) => match &def.work {
                 Work::Parallel(parallel) => Some(branches_text(&parallel.steps, &self.children)),
-                Work::Speak { .. } | Work::Chat(_) => None,
+                Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => None,
             },
             _ => None,
         }

@@ -83,7 +83,7 @@ pub(super) fn output_schema(def: &StepDef, step: &StepState) -> Option<serde_jso
     let last = match &def.work {
         // Also in a turn that was added for a person's last word.
         Work::Speak { agents } => step.turns.len() >= agents.len(),
-        Work::Chat(_) | Work::Parallel(_) => false,
+        Work::Chat(_) | Work::Parallel(_) | Work::Pinned { .. } => false,
     };
     if last { def.output.clone() } else { None }
 }

@@ -115,7 +115,7 @@ fn ends_the_run(state: &RunState, place: &Place) -> bool {
         && place.around().all(|(around, at)| {
             let joins = match &around.def(&state.definition).work {
                 Work::Parallel(parallel) => parallel.join,
-                Work::Speak { .. } | Work::Chat(_) => return true,
+                Work::Speak { .. } | Work::Chat(_) | Work::Pinned { .. } => return true,
             };
             let mut siblings = around.step(state).children.iter().enumerate();
             joins == Join::Any || siblings.all(|(other, step)| other == at || step.is_finished())

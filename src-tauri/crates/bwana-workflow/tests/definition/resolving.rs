@@ -187,6 +187,7 @@ fn a_run_may_choose_the_model_and_tighten_the_limits() {
             ..Limits::default()
         },
         model: Some(String::from("local/tiny")),
+        ..ResolveOptions::default()
     };
     let definition = resolved(WORKFLOW, |_| {}, &options).unwrap().definition;
     assert!(
@@ -260,7 +261,7 @@ fn check_ask(whom: Ask<'_>, question: &str, chat_or_agent: &[&str]) {
             assert!(chat.max_round <= 6);
             &chat.agents
         }
-        Work::Parallel(_) => panic!("a question is not split"),
+        Work::Parallel(_) | Work::Pinned { .. } => panic!("a question is not split"),
     };
     assert_eq!(speakers, chat_or_agent);
 }

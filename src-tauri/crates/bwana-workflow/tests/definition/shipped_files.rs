@@ -1,9 +1,10 @@
 //! The files that come with the product are beyond reproach, and the published schemas are those of the program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bwana_types::workflow::{StepEntry, StepFile};
-use bwana_workflow::definition::{SHIPPED_FILES, schemas, shipped};
+use bwana_workflow::definition::{SHIPPED_FILES, is_slug, parse_workflow, schemas, shipped};
 
 use super::{installed, issues_of};
 
@@ -35,10 +36,105 @@ fn every_shipped_file_is_valid_without_a_single_remark() {
         workflows,
         [
             "business_setup",
+            "cash_review",
+            "customer_replies",
+            "debt_reminders",
+            "export_paperwork",
+            "job_advert",
+            "market_expansion",
+            "opinion_survey",
+            "power_cut_plan",
+            "price_list",
+            "product_launch",
+            "stock_reorder",
+            "supplier_order",
+            "tender_checklist",
+            "weekly_operations_review"
+        ]
+    );
+}
+
+#[test]
+fn workflows_are_offered_in_the_order_of_the_list_and_the_broadest_come_first() {
+    let shipped = shipped();
+    assert_eq!(
+        shipped.order[..3],
+        [
+            "business_setup",
             "market_expansion",
             "weekly_operations_review"
         ]
     );
+    let offered: BTreeSet<&String> = shipped.order.iter().collect();
+    assert!(shipped.workflows.keys().eq(offered), "{:?}", shipped.order);
+    assert_eq!(shipped.place("market_expansion"), 1);
+    assert_eq!(shipped.place("notes"), shipped.order.len());
+}
+
+/// Somebody who has never seen it knows from it what to write and what comes out, and what it may take is bounded.
+#[test]
+fn shipped_workflows_say_what_they_take_and_deliver_and_how_much_they_may_take() {
+    for (id, (workflow, _)) in &shipped().workflows {
+        assert!(is_slug(id), "{id}");
+        let said = &workflow.description;
+        assert!(
+            said.starts_with("Takes ") && said.contains(" deliver") && said.ends_with('.'),
+            "{id}: {said}"
+        );
+        let input = workflow.input.as_ref().unwrap();
+        assert_eq!(input["type"], "string", "{id}");
+        let asks = input["description"].as_str().unwrap();
+        assert!(asks.len() > 60 && asks.ends_with('.'), "{id}: {asks}");
+        assert!(input["maxLength"].as_u64().is_some(), "{id}");
+        let limits = &workflow.limits;
+        assert!(limits.turns.is_some() && limits.elapsed.is_some(), "{id}");
+        assert!((2..=5).contains(&workflow.steps.len()), "{id}");
+    }
+}
+
+/// A figure nobody gave is named as missing: each workflow says in which words.
+#[test]
+fn shipped_workflows_say_what_stands_where_the_request_has_nothing() {
+    const WORDS: [&str; 4] = [
+        "Not given",
+        "\"to confirm\"",
+        "none noted",
+        "not in the request",
+    ];
+    for (id, (workflow, _)) in &shipped().workflows {
+        let tasks = tasks(&workflow.steps);
+        let said = |task: &&String| WORDS.iter().any(|words| task.contains(words));
+        assert!(tasks.iter().any(said), "{id}");
+    }
+}
+
+fn tasks(steps: &[StepEntry]) -> Vec<&String> {
+    let mut found = Vec::new();
+    for step in steps {
+        let StepEntry::Full(step) = step else {
+            continue;
+        };
+        found.extend(&step.task);
+        if let Some(parallel) = &step.parallel {
+            found.extend(tasks(&parallel.steps));
+        }
+    }
+    found
+}
+
+/// What `bwana workflows export` writes is read back as the same workflow.
+#[test]
+fn a_shipped_workflow_written_out_is_read_back_as_itself() {
+    for (id, (workflow, hash)) in &shipped().workflows {
+        for text in [
+            serde_saphyr::to_string(workflow).unwrap(),
+            serde_json::to_string(workflow).unwrap(),
+        ] {
+            let (back, again) = parse_workflow(text.as_bytes()).unwrap();
+            assert_eq!(back, *workflow, "{id}");
+            assert_eq!(again, *hash, "{id}");
+        }
+    }
 }
 
 #[test]

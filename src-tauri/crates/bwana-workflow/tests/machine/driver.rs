@@ -261,6 +261,7 @@ impl Driver {
                 self.take(Input::CallDone { call, done });
             }
             Call::Tool(tool) => {
+                assert_ne!(tool.tool, "person", "a question is never a call");
                 let key = open
                     .key
                     .map_or_else(|| format!("call {call}"), |key| key.to_string());
@@ -296,6 +297,15 @@ impl Driver {
                 grant: None,
             };
         };
+        if tool == "person" {
+            return Assessment::Ask {
+                ask: Ask::Answer {
+                    agent: agent.to_owned(),
+                    question: String::from("Which town?"),
+                    choices: vec![String::from("Nakuru"), String::from("Kisumu")],
+                },
+            };
+        }
         if !self.asks.contains(tool) {
             return Assessment::Allow {
                 why: String::from("test"),
@@ -424,7 +434,7 @@ pub(crate) fn agent(id: &str) -> AgentDef {
         description: format!("does {id}"),
         instructions: format!("You are {id}."),
         capabilities: Vec::new(),
-        tools: vec!["note".into(), "look".into(), "mail".into()],
+        tools: vec!["note".into(), "look".into(), "mail".into(), "person".into()],
         models: vec![model("test", "m1"), model("test", "m2")],
         max_output_tokens: 512,
         temperature: None,
@@ -457,6 +467,7 @@ pub(crate) fn definition(steps: Vec<StepDef>) -> Definition {
         tool("note", RiskClass::WriteReversible, EffectClass::Keyed),
         tool("look", RiskClass::ReadNet, EffectClass::Idempotent),
         tool("mail", RiskClass::Contact, EffectClass::AtMostOnce),
+        tool("person", RiskClass::ReadLocal, EffectClass::Idempotent),
     ];
     Definition {
         workflow: WorkflowRef {
@@ -469,6 +480,7 @@ pub(crate) fn definition(steps: Vec<StepDef>) -> Definition {
         limits: RunLimits::default(),
         steps,
         locale: "en".into(),
+        dry_run: false,
     }
 }
 

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 use crate::driver::{Answer, Driver, Script, chat, definition, parallel, speak, step};
 
-const TOOLS: [&str; 4] = ["look", "note", "mail", "fly"];
+const TOOLS: [&str; 5] = ["look", "note", "mail", "fly", "person"];
 
 /// Answers as a function of what is asked: words, tool calls, or a failure that passes.
 fn script(seed: u64) -> Script {
@@ -52,7 +52,7 @@ fn script(seed: u64) -> Script {
             .count();
         if used_tools < 2 && hash[3] < 90 {
             let calls = (0..=hash[4] % 3).map(|at| {
-                let tool = TOOLS[(hash[5 + at as usize] % 4) as usize];
+                let tool = TOOLS[hash[5 + at as usize] as usize % TOOLS.len()];
                 (tool, format!("{{\"n\":{}}}", hash[8 + at as usize]))
             });
             return Answer::Tools(calls.collect());
@@ -113,7 +113,10 @@ fn to_the_end(driver: &mut Driver) {
                     TaskKind::Uncertain => Verdict::HappenedAlready {
                         note: String::new(),
                     },
-                    _ => Verdict::Approve,
+                    TaskKind::Answer => Verdict::Answer {
+                        text: String::from("Nakuru"),
+                    },
+                    TaskKind::Approve | TaskKind::Plan | TaskKind::Price => Verdict::Approve,
                 });
             }
             RunStatus::Paused => {

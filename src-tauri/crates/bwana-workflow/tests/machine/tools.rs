@@ -99,6 +99,107 @@ fn a_person_is_asked_once_and_the_answer_survives_every_crash() {
     }
 }
 
+/// Asks, answers, and says what the run ends with.
+fn check_answer(verdict: Verdict, by: DecidedBy, said: &str) {
+    let mut driver = driver(&["person"]);
+    driver.run();
+    let (task, open) = driver.state.tasks.first_key_value().unwrap();
+    let (task, kind) = (*task, open.ask.kind());
+    assert_eq!(kind, TaskKind::Answer);
+    assert_eq!(driver.take(Input::Decided { task, verdict, by }), 1);
+    driver.run().check();
+    assert_eq!(driver.state.result_text().as_deref(), Some(said));
+    assert!(driver.effects.is_empty(), "the tool never runs");
+    assert!(
+        driver.state.taint.is_empty(),
+        "a person's words are trusted"
+    );
+}
+
+#[test]
+fn what_the_person_says_is_the_result_of_a_question() {
+    let text = || Verdict::Answer {
+        text: "Nakuru, near the market.\nNot Kisumu.".into(),
+    };
+    let said = "Nakuru, near the market.\nNot Kisumu.";
+    check_answer(text(), DecidedBy::LocalCli, said);
+    check_answer(text(), DecidedBy::LocalUi, said);
+    let no = |reason: &str| Verdict::Deny {
+        reason: reason.into(),
+    };
+    let on = "Go on with what you know, and say what you assumed.";
+    check_answer(
+        no(""),
+        DecidedBy::LocalUi,
+        &format!("The person did not want to answer.\n{on}"),
+    );
+    check_answer(
+        no("private"),
+        DecidedBy::LocalCli,
+        &format!("The person did not want to answer: private\n{on}"),
+    );
+    check_answer(
+        no("nobody was there"),
+        DecidedBy::Unattended,
+        &format!("Nobody was there to answer.\n{on}"),
+    );
+}
+
+#[test]
+fn a_question_takes_no_yes_and_no_terms() {
+    let mut driver = driver(&["person"]);
+    driver.run();
+    let task = *driver.state.tasks.keys().next().unwrap();
+    for verdict in [Verdict::Approve, Verdict::SendAgain, Verdict::GiveUp] {
+        let by = DecidedBy::LocalUi;
+        assert_eq!(driver.take(Input::Decided { task, verdict, by }), 0);
+    }
+    let edit = EditedArgs {
+        args: "{}".into(),
+        args_hash: String::new(),
+        patterns: Vec::new(),
+    };
+    let terms = Terms {
+        grant: None,
+        edit: Some(edit),
+    };
+    let decided = Input::DecidedOn {
+        task,
+        verdict: Verdict::Answer {
+            text: "Nakuru".into(),
+        },
+        by: DecidedBy::LocalUi,
+        terms: Box::new(terms),
+    };
+    assert_eq!(driver.take(decided), 0);
+    assert_eq!(driver.state.status(), RunStatus::Waiting);
+}
+
+#[test]
+fn a_question_is_asked_once_wherever_the_process_dies() {
+    let answer = || Verdict::Answer {
+        text: "Nakuru".into(),
+    };
+    let mut whole = driver(&["look", "person", "note"]);
+    whole.run();
+    whole.answer(answer());
+    whole.run().check();
+    let said = Some("look done; Nakuru; note done");
+    assert_eq!(whole.state.result_text().as_deref(), said);
+    for seq in 2..=whole.journal.len() as u64 {
+        let mut driver = driver(&["look", "person", "note"]);
+        driver.crash_at.insert(seq);
+        driver.run();
+        if driver.state.status() == RunStatus::Waiting {
+            driver.answer(answer());
+            driver.run();
+        }
+        driver.check();
+        assert_eq!(driver.count("task_opened"), 1, "crash at {seq}");
+        assert_eq!(driver.state.result_text().as_deref(), said, "at {seq}");
+    }
+}
+
 #[test]
 fn an_effect_that_may_have_happened_is_never_repeated_by_itself() {
     for (verdict, times) in [

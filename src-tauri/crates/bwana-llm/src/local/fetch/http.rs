@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bwana_types::traffic::Traffic;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ pub(super) struct Wanted<'a> {
     /// Whether bytes of an earlier try may be continued without knowing that they are of the same file.
     pub(super) may_mix: bool,
     pub(super) retry_pause: Duration,
+    pub(super) traffic: &'a Traffic,
 }
 
 /// Beside a `.part` file: of which file it is the beginning.
@@ -192,6 +194,7 @@ async fn receive(
         .await
         .map_err(io())?;
     let mut done = from;
+    let traffic = wanted.traffic.with(is_this_machine(wanted.url));
     loop {
         let chunk = match timeout(SILENCE_TIMEOUT, response.chunk()).await {
             Ok(Ok(chunk)) => chunk,
@@ -206,6 +209,9 @@ async fn receive(
         };
         let Some(chunk) = chunk else { break };
         done += chunk.len() as u64;
+        if let Some(traffic) = &traffic {
+            traffic.received(chunk.len());
+        }
         if done > wanted.sizes.most {
             drop(file);
             discard(wanted.part);
@@ -266,6 +272,10 @@ fn write_notes(wanted: &Wanted<'_>, response: &Response) {
     if let Ok(text) = serde_json::to_vec(&notes) {
         let _ = std::fs::write(notes_of(wanted.part), text);
     }
+}
+
+fn is_this_machine(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| crate::endpoint::is_this_machine(&url))
 }
 
 fn host_of(url: &str) -> String {

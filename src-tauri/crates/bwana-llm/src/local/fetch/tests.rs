@@ -227,6 +227,22 @@ async fn bench(file: &[u8], acts: Vec<Act>, pinned: bool) -> (Server, Bench) {
 }
 
 #[tokio::test]
+async fn a_download_is_counted_unless_it_comes_from_this_machine() {
+    let file = model(300_000);
+    for counted in [false, true] {
+        let (_server, mut bench) = bench(&file, vec![Act::Serve], true).await;
+        let traffic = Traffic::default();
+        if counted {
+            traffic.count_this_machine();
+        }
+        bench.fetcher = bench.fetcher.with_traffic(traffic.clone());
+        bench.pull().await.unwrap();
+        let expected = if counted { 300_000 } else { 0 };
+        assert_eq!(traffic.total().received, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_model_is_fetched_checked_and_recorded() {
     let file = model(300_000);
     let (server, bench) = bench(&file, vec![Act::Serve], true).await;

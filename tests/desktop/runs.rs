@@ -1,0 +1,100 @@
+//! A run as a person lives with it: asked for, watched, stopped, left and taken up again; and one asked for in passing.
+
+use bwana_testkit::Script;
+use bwana_testkit::model_server::Options;
+use serde_json::json;
+
+use crate::desk::{Desk, until};
+
+/// Names the file of a small model for real inference.
+const TEST_MODEL: &str = "BWANA_TEST_MODEL";
+
+#[tokio::test]
+async fn a_run_on_the_local_model_streams_is_paused_and_goes_on_after_a_restart() {
+    let Some(mut desk) = Desk::new() else { return };
+    let Some(model) = std::env::var_os(TEST_MODEL) else {
+        eprintln!(
+            "SKIPPED: a run on the local model in the window\n  because: {TEST_MODEL} names no model file"
+        );
+        return;
+    };
+    desk.env("BWANA_MODEL_PATH", &model.to_string_lossy());
+    let window = desk.drive(&[]).await;
+    window.see("What should the team do?").await;
+    window
+        .write(
+            "What should the team do?",
+            "/business_setup A bakery in Kisumu wants to take orders by phone",
+        )
+        .await;
+    window.see("Complete Business Setup").await;
+    desk.picture("home-plan");
+    window.press("Run").await;
+    let place = window
+        .until_place("the run is shown", |place| place.starts_with("/run/"))
+        .await;
+    let run = place["/run/".len()..].split('?').next().unwrap().to_owned();
+    // Words of a call that is not finished.
+    window
+        .until("text on its way", |window| {
+            Box::pin(async move {
+                let partial = "return [...document.querySelectorAll('[role=log] .text')].some((one) => one.innerText.trim().length > 20)";
+                window.js(partial, Vec::new()).await == json!(true)
+            })
+        })
+        .await;
+    desk.picture("run-streams");
+    window.press("Pause").await;
+    window.until_status(&run, "paused").await;
+    let before = window.rpc("run.show", json!({"run": run})).await;
+    // A call is still under way, so leaving asks how.
+    desk.choose("Quit");
+    window.press("Pause and quit").await;
+    until("the program is gone", || desk.processes().0.is_none());
+    drop(window);
+
+    // Started again, it is there, and goes on.
+    let window = desk.drive(&[&format!("bwana://v1/run/{run}")]).await;
+    window
+        .until_place("the run is shown", |place| place.contains(&run))
+        .await;
+    window.see("Paused").await;
+    let after = window.rpc("run.show", json!({"run": run})).await;
+    assert!(
+        after["head_seq"].as_u64() >= before["head_seq"].as_u64(),
+        "{after}"
+    );
+    window.press("Resume").await;
+    let more = before["model_calls"].as_u64().unwrap() + 1;
+    window
+        .until("it goes on", |window| {
+            let run = run.clone();
+            Box::pin(async move {
+                let shown = window.rpc("run.show", json!({"run": run})).await;
+                shown["model_calls"].as_u64() >= Some(more)
+            })
+        })
+        .await;
+    desk.picture("run-resumed");
+    // Stopped for good, the work is left as it is.
+    window.rpc("run.cancel", json!({"run": run})).await;
+    window.until_status(&run, "cancelled").await;
+}
+
+#[tokio::test]
+async fn the_tray_opens_a_small_window_that_asks_the_team_in_passing() {
+    let Some(mut desk) = Desk::new() else { return };
+    let model = Options::scripted(Script::default()).start().unwrap();
+    desk.provider(&model.url());
+    let window = desk.drive(&[]).await;
+    window.see("Home").await;
+    desk.choose("Ask the team");
+    desk.hear("Ask the team");
+    desk.picture("quick");
+    // Typed on the keyboard, as the window has it.
+    desk.type_words("What should we bake on Monday?");
+    desk.press_key("Return");
+    window.visit("/runs").await;
+    window.see("What should we bake on Monday?").await;
+    desk.picture("quick-asked");
+}

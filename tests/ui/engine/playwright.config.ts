@@ -1,0 +1,25 @@
+// Browser tests against the real engine: every test starts a host of its own with a data folder of its own.
+import { defineConfig } from '@playwright/test';
+
+export default defineConfig({
+  testDir: '.',
+  outputDir: '../../../target/engine-results',
+  workers: 1,
+  retries: 0,
+  timeout: 240_000,
+  expect: { timeout: 30_000 },
+  reporter: [['line'], ['../failed.ts', { file: 'target/failed-test-engine.txt' }]],
+  // Pictures are taken anew by `-u` alone.
+  updateSnapshots: 'none',
+  snapshotPathTemplate: '{testDir}/goldens/{arg}{ext}',
+  use: {
+    locale: 'en-US',
+    timezoneId: 'Africa/Nairobi',
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: 'reduce',
+    launchOptions: {
+      executablePath: process.env['BWANA_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
+    },
+  },
+});
