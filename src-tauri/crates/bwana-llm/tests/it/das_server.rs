@@ -20,8 +20,8 @@ use crate::show::{self, Answer};
 const CONTEXT_TOKENS: u32 = 2_048;
 /// A loaded machine needs its time to load a model.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
-/// This server sometimes takes a new connection for the one that was closed before it, and ends it before it has said a
-/// word. That is worth another try, as the engine gives it; so many in all.
+/// This server sometimes takes a new connection for the one that was closed before it: it writes what the old one still
+/// had to hear, or nothing, and ends it. That is worth another try, as the engine gives it; so many in all.
 const ATTEMPTS_MAX: usize = 4;
 /// How a process ends that met an instruction its processor does not know.
 const ILLEGAL_INSTRUCTION: i32 = 4;
@@ -100,15 +100,11 @@ impl Das {
         let mut attempt = 1;
         loop {
             let answer = show::complete(&self.provider, request).await;
-            let is_unheard = answer.1.is_empty()
-                && answer
-                    .0
-                    .as_ref()
-                    .is_err_and(|error| error.kind == ErrorKind::Interrupted);
-            if !is_unheard || attempt == ATTEMPTS_MAX {
+            let is_cut = (answer.0.as_ref()).is_err_and(|error| error.kind == ErrorKind::Interrupted);
+            if !is_cut || attempt == ATTEMPTS_MAX {
                 return answer;
             }
-            eprintln!("not a word in attempt {attempt}");
+            eprintln!("attempt {attempt} was cut: {}", show::result(&answer.0));
             attempt += 1;
         }
     }
