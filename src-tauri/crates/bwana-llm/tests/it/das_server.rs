@@ -100,7 +100,8 @@ impl Das {
         let mut attempt = 1;
         loop {
             let answer = show::complete(&self.provider, request).await;
-            let is_cut = (answer.0.as_ref()).is_err_and(|error| error.kind == ErrorKind::Interrupted);
+            let is_cut =
+                (answer.0.as_ref()).is_err_and(|error| error.kind == ErrorKind::Interrupted);
             if !is_cut || attempt == ATTEMPTS_MAX {
                 return answer;
             }
