@@ -90,6 +90,12 @@ async function open(page: Page, path: string, files = FILES, changed: string[] =
     ...engineOf(story().records, () => shown({ artifacts })),
     'settings.show': settings({ language, region: 'KE', time_zone: 'Africa/Nairobi' }),
     'artifacts.read': reader(files, changed),
+    'artifacts.page': ({ page: n, width }: { page: number; width: number }) => ({
+      pages: 3,
+      width,
+      height: width + n,
+      png: png(width, width + n).toString('base64'),
+    }),
   });
   await page.goto(path);
   await expect(page.getByRole('heading', { level: 1 })).toBeAttached();
@@ -134,6 +140,7 @@ for (const [name, theme, language, width] of [
       await expect(page.getByText('18 kB')).toHaveCount(0);
       await page.evaluate(() => document.fonts.ready);
       if (file === 'map.png') await expect(page.locator('.picture img')).toBeVisible();
+      if (file === 'offer.pdf') await expect(page.locator('.scroll img')).toBeVisible();
       await page.screenshot({ path: info.outputPath(`file-${name}-${file.replace('/', '-')}.png`) });
       await expectAccessible(page);
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -149,6 +156,31 @@ for (const [name, theme, language, width] of [
     expect(watched.errors).toEqual([]);
   });
 }
+
+test('a PDF is turned page by page, by buttons and by the keys of pages', async ({ page }) => {
+  const { engine, watched } = await open(page, at('offer.pdf'), FILES);
+  const picture = (n: number) => page.getByRole('img', { name: `offer.pdf, a picture of page ${n}` });
+  const status = page.getByRole('status').filter({ hasText: /^Page/ });
+  await expect(picture(1)).toBeVisible();
+  await expect(status).toHaveText('Page 1 of 3');
+  await expect(page.getByRole('button', { name: 'Page before' })).toBeDisabled();
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await expect(picture(2)).toBeVisible();
+  const place = page.getByRole('group', { name: 'offer.pdf' });
+  await place.focus();
+  // What of a page is below is seen first.
+  await place.evaluate((node) => node.scrollTo(0, node.scrollHeight));
+  await page.keyboard.press('PageDown');
+  await expect(picture(3)).toBeVisible();
+  await expect(status).toHaveText('Page 3 of 3');
+  await expect(page.getByRole('button', { name: 'Next page' })).toBeDisabled();
+  await expect.poll(() => place.evaluate((node) => node.scrollTop)).toBe(0);
+  await page.keyboard.press('PageUp');
+  await expect(picture(2)).toBeVisible();
+  const asked = engine.calls.filter(({ name }) => name === 'artifacts.page');
+  expect(asked.map(({ params }) => (params as { page: number }).page)).toEqual([0, 1, 2, 1]);
+  expect(watched.errors).toEqual([]);
+});
 
 test('a table sorts by any column in three presses, and its formulas are text', async ({ page }) => {
   const { watched } = await open(page, at('prices.csv'));
@@ -329,8 +361,18 @@ test('what cannot be shown says so and offers saving; what was changed is said',
   };
   const { engine, watched } = await open(page, at('offer.pdf'), files, ['notes.txt']);
   const main = page.getByRole('tabpanel');
-  await expect(main).toContainText('This window shows no PDF');
-  await expect(main.getByRole('button', { name: 'Save a copy' })).toHaveCount(2);
+  for (const [undrawn, words] of [
+    ['broken', 'it is damaged or none'],
+    ['locked', 'opens with a password'],
+    ['too_large', 'too large to be drawn'],
+    ['too_much', 'more time or memory'],
+    ['unavailable', 'is not installed here'],
+  ] as const) {
+    engine.answers['artifacts.page'] = () => ({ pages: 0, width: 0, height: 0, undrawn });
+    await page.goto(at('offer.pdf'));
+    await expect(main).toContainText(words);
+    await expect(main.getByRole('button', { name: 'Save a copy' })).toHaveCount(2);
+  }
   for (const [file, words] of [
     ['data.bin', 'Nothing of this file can be shown here.'],
     ['no.png', 'its contents are none that is shown here'],

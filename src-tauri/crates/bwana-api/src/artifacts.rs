@@ -4,8 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bwana_tools::{ArtifactFolder, FolderError};
+use bwana_types::entry::Artifact;
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::hash::Hash;
+use bwana_types::id::RunId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,17 +84,7 @@ pub(crate) async fn read(
     _ctx: Ctx,
     request: ReadRequest,
 ) -> Result<ArtifactPiece, ApiError> {
-    let run = app.find_run(&request.run)?;
-    let view = bwana_engine::view(app.store()?, run)?;
-    let listed = view
-        .artifacts
-        .into_iter()
-        .find(|one| one.file == request.file);
-    let listed = listed.ok_or_else(|| {
-        let message = format!("run {run} has no file called '{}'", shown(&request.file));
-        ApiError::new(ErrorCode::UsageNotFound, message)
-            .with_hint("Choose one of the run's own list of files.")
-    })?;
+    let (run, listed) = listed(app, &request.run, &request.file)?;
     let limit = match request.limit {
         0 => PIECE_MAX_BYTES,
         limit => limit.clamp(CHAR_MAX_BYTES as u64, PIECE_MAX_BYTES),
@@ -118,6 +110,22 @@ pub(crate) async fn read(
         changed: piece.total != listed.bytes || is_whole && Hash::of(&piece.bytes) != listed.hash,
         hash: listed.hash.to_string(),
     })
+}
+
+/// A file of a run's own list.
+///
+/// # Errors
+/// If there is no such run, or it has no such file.
+pub(crate) fn listed(app: &App, run: &str, file: &str) -> Result<(RunId, Artifact), ApiError> {
+    let run = app.find_run(run)?;
+    let view = bwana_engine::view(app.store()?, run)?;
+    let found = view.artifacts.into_iter().find(|one| one.file == file);
+    let found = found.ok_or_else(|| {
+        let message = format!("run {run} has no file called '{}'", shown(file));
+        ApiError::new(ErrorCode::UsageNotFound, message)
+            .with_hint("Choose one of the run's own list of files.")
+    })?;
+    Ok((run, found))
 }
 
 /// The piece as text, without a character that is only begun at the end, if there is more.
@@ -148,7 +156,7 @@ fn kind(file: &str, is_text: bool) -> &'static str {
     }
 }
 
-fn not_read(error: &FolderError) -> ApiError {
+pub(crate) fn not_read(error: &FolderError) -> ApiError {
     let code = match error {
         FolderError::NotFound(_) => ErrorCode::UsageNotFound,
         FolderError::Io { .. } => ErrorCode::ToolFailed,

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts, egress,
+    about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts, drawing, egress,
     events, export, feed, grants, health, logs, models, moment, overview, pages, plan, profiles,
     providers, record, recovering, replay, restoring, runs, say, search, secrets, settings,
     spending, takeover, tasks, tools, usage, versions, window,
@@ -481,6 +481,8 @@ commands! {
     /// Gives a piece of a file a run wrote.
     ArtifactsRead = "artifacts.read" (Reader, Read) artifacts::ReadRequest => artifacts::ArtifactPiece,
         artifacts::read;
+    /// Draws a page of a PDF a run wrote.
+    ArtifactsPage = "artifacts.page" (Reader, Read) drawing::PageRequest => drawing::PageShown, drawing::page;
     /// Says what this program is, where its data stands, and what it is made with.
     AppAbout = "app.about" (Reader, Read) definitions::Nothing => about::AboutShown, about::about;
     /// Shows the last lines of the program's own log.

@@ -22,6 +22,7 @@ pub mod diagnostics;
 pub mod doctor;
 pub mod downloads;
 pub mod drafts;
+pub mod drawing;
 pub mod egress;
 pub mod events;
 pub mod export;

@@ -457,7 +457,7 @@ pub(crate) enum Grants {
 
 Nothing is started and nobody is called.")]
 pub(crate) struct Plan {
-    /// The wish: TEXT, @FILE, or - for standard input
+    /// The wish: TEXT, @FILE, or - for standard input; TEXT may begin with /WORKFLOW or @AGENT
     pub(crate) text: String,
     /// PROVIDER/MODEL for every agent
     #[arg(long)]

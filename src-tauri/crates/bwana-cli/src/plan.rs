@@ -1,5 +1,7 @@
 //! `bwana plan` and `bwana grants`: what would happen, and what was allowed.
 
+use std::path::Path;
+
 use bwana_api::command::{GrantsList, GrantsRevoke, PlanPreview};
 use bwana_api::grants::{GrantRef, GrantShown, GrantsRequest, Scope};
 use bwana_api::plan::{Estimate, Plan as Planned, PlanRequest, TargetKind, Why};
@@ -15,7 +17,7 @@ use crate::work::text;
 
 pub(crate) async fn plan(host: &HostOptions, out: &Out, plan: &Plan) -> Result<Ends, ApiError> {
     let request = PlanRequest {
-        text: text(&plan.text)?,
+        text: wish(&plan.text)?,
         model: plan.model.clone(),
         ..PlanRequest::default()
     };
@@ -27,6 +29,19 @@ pub(crate) async fn plan(host: &HostOptions, out: &Out, plan: &Plan) -> Result<E
     } else {
         Ends::Usage
     })
+}
+
+/// A wish as elsewhere; but here `@` may name an agent, too. A file of such a name goes first.
+fn wish(argument: &str) -> Result<String, ApiError> {
+    let named = argument.strip_prefix('@');
+    let is_wish = named.is_some_and(|rest| {
+        rest.split_once(char::is_whitespace).is_some() && !Path::new(rest).exists()
+    });
+    if is_wish {
+        Ok(argument.to_owned())
+    } else {
+        text(argument)
+    }
 }
 
 fn show(out: &Out, plan: &Planned) {

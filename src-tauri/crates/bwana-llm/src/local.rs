@@ -38,6 +38,7 @@ use self::fetch::Use;
 use self::frame::{FromWorker, Generate, Load, Purpose, Timings, ToWorker};
 use self::prompt::Prompt;
 pub use self::prompt::check_tool;
+pub use self::worker::leave_secrets_behind;
 use self::worker::{Heard, Trouble, Worker};
 use crate::provider::{Fut, Provider, Sink};
 

@@ -17,7 +17,7 @@ use crate::home::beside;
 /// The file in the data folder.
 pub const SEARCH_FILE: &str = "search.db";
 /// Changed whenever what is indexed, or how, changes: an older index is then made anew.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 /// Words of what a person looks for.
 const WORDS_MAX: usize = 16;
 /// Bytes of it.
@@ -29,13 +29,17 @@ const SNIPPET: &str = "SELECT run, seq, at_ms, who, file, snippet(found, 0, ?3, 
 const OPENS: char = '\u{1}';
 const CLOSES: char = '\u{2}';
 
+/// A begun word of a length that `prefix` names is one list, read from its newest end. Any other is put together of the
+/// lists of all words that begin so, which only long words have few of.
 const TABLES: &str = "
 CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE file (run TEXT NOT NULL, file TEXT NOT NULL, text_no INTEGER NOT NULL, PRIMARY KEY (run, file)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE found USING fts5(
     text, kind, run UNINDEXED, seq UNINDEXED, at_ms UNINDEXED, who UNINDEXED, file UNINDEXED,
-    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4 5 6');
 ";
+/// A shorter word must stand as it is: too much begins with it.
+const BEGUN_MIN_CHARS: usize = 2;
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -186,8 +190,8 @@ impl SearchIndex {
         Ok(())
     }
 
-    /// Texts of a kind with all the words, the newest first: to rank them, all would have to be looked at. Words may be begun only; what stands in double quotes must
-    /// stand so. Nothing but signs finds nothing.
+    /// Texts of a kind with all the words, the newest first: to rank them, all would have to be looked at. Words may be
+    /// begun only, from two letters on; what stands in double quotes must stand so. Nothing but signs finds nothing.
     ///
     /// # Errors
     /// If the file fails.
@@ -310,7 +314,10 @@ fn query(text: &str, kind: TextKind) -> Option<String> {
         if closed {
             words.push((piece.to_owned(), ""));
         } else {
-            words.extend(piece.split_whitespace().map(|word| (word.to_owned(), "*")));
+            words.extend(piece.split_whitespace().map(|word| {
+                let is_begun = word.chars().nth(BEGUN_MIN_CHARS - 1).is_some();
+                (word.to_owned(), if is_begun { "*" } else { "" })
+            }));
         }
     }
     let said = words
@@ -353,7 +360,7 @@ mod tests {
             (r#""solar la"#, Some(r#""solar"* AND "la"*"#)),
             (
                 "a OR b) NOT",
-                Some(r#""a"* AND "OR"* AND "b)"* AND "NOT"*"#),
+                Some(r#""a" AND "OR"* AND "b)"* AND "NOT"*"#),
             ),
             ("text: x* ^y", Some(r#""text:"* AND "x*"* AND "^y"*"#)),
             (r#" -- ( " " "#, None),

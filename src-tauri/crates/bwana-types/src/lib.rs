@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod definition;
+pub mod drawing;
 pub mod effect;
 pub mod entry;
 pub mod error;

@@ -19,8 +19,9 @@ export const SHOWN_BYTES: Readonly<Record<FileKind, number>> = {
   json: 8 * MIB,
   code: 2 * MIB,
   text: 2 * MIB,
-  // Nothing of it is drawn.
+  // The engine draws its pages.
   pdf: 1,
+  // Nothing of it is drawn.
   bytes: 1,
 };
 /** Larger files are taken from the folder they lie in. */

@@ -433,8 +433,8 @@ const WORKER_VARIABLES_BEGIN: &[&str] = &[
     "BWANA_WORKER_",
 ];
 
-/// Gives a child the environment it needs and nothing else.
-fn leave_secrets_behind(command: &mut Command) {
+/// Gives a child that reads files of strangers the environment it needs and nothing else.
+pub fn leave_secrets_behind(command: &mut Command) {
     command.env_clear();
     for (name, value) in std::env::vars_os() {
         if name.to_str().is_some_and(is_for_the_worker) {

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod drawing;
 mod generate;
 mod parent;
 mod protocol;
