@@ -61,6 +61,12 @@ pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     )?)
 }
 
+/// The profile whose data folder is opened; each has a program of its own.
+pub(crate) fn profile(args: &Args) -> Option<String> {
+    let home = home(args).ok()?;
+    bwana_api::profile_of(&home).map(str::to_owned)
+}
+
 /// Whether there is a screen to draw on. Without this look the window system would end the program in its own words.
 #[cfg(target_os = "linux")]
 pub(crate) fn has_display() -> bool {
