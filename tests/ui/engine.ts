@@ -144,3 +144,67 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
   });
   return engine;
 }
+
+/** The same engine behind a window of the shell: its one command, carried over the same socket. */
+export async function fakeDesktop(page: Page, answers: Record<string, unknown> = {}): Promise<FakeEngine> {
+  const engine = await fakeEngine(page, {
+    'shell.ready': { autostart: false, can_profile: true, can_shortcut: true },
+    'shell.links': [],
+    'shell.cancel': null,
+    ...answers,
+  });
+  await page.addInitScript(() => {
+    interface Call {
+      events: { id: number };
+      told: number;
+      resolve: (value: unknown) => void;
+      reject: (error: unknown) => void;
+    }
+    interface Frame {
+      id: number;
+      event?: unknown;
+      error?: unknown;
+      value?: unknown;
+      at?: unknown;
+    }
+    const callbacks = new Map<number, (message: unknown) => void>();
+    const calls = new Map<number, Call>();
+    const queued: string[] = [];
+    let [lastCallback, lastCall] = [0, 0];
+    const socket = new WebSocket(`ws://${location.host}/api/ws`);
+    socket.onopen = () => queued.splice(0).forEach((frame) => socket.send(frame));
+    socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(String(data)) as Frame;
+      const call = calls.get(frame.id);
+      if (!call) return;
+      if ('event' in frame) {
+        callbacks.get(call.events.id)?.({ index: call.told++, message: frame.event });
+        return;
+      }
+      calls.delete(frame.id);
+      if ('error' in frame) call.reject(frame.error);
+      else call.resolve({ value: frame.value ?? null, at: frame.at });
+    };
+    Object.assign(window, {
+      __TAURI_INTERNALS__: {
+        transformCallback(callback: (message: unknown) => void) {
+          callbacks.set(++lastCallback, callback);
+          return lastCallback;
+        },
+        unregisterCallback: (id: number) => callbacks.delete(id),
+        invoke: (
+          _: string,
+          { name, params, events }: { name: string; params: object; events: { id: number } },
+        ) =>
+          new Promise((resolve, reject) => {
+            const id = ++lastCall;
+            calls.set(id, { events, told: 0, resolve, reject });
+            const frame = JSON.stringify({ id, name, params });
+            if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+            else queued.push(frame);
+          }),
+      },
+    });
+  });
+  return engine;
+}
