@@ -105,6 +105,21 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_one_however_its_folder_is_named() {
+        let of = |home: &str, name: Option<&str>| {
+            let args = Args {
+                home: Some(PathBuf::from(home)),
+                profile: name.map(str::to_owned),
+                ..Args::default()
+            };
+            profile(&args)
+        };
+        assert_eq!(of("/data", Some("shop")).as_deref(), Some("shop"));
+        assert_eq!(of("/data/profiles/shop", None).as_deref(), Some("shop"));
+        assert_eq!(of("/data", None), None);
+    }
+
+    #[test]
     fn a_person_can_say_where_and_how() {
         let expected = Args {
             safe: true,
