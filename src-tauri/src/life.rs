@@ -61,10 +61,10 @@ pub(crate) fn leave(handle: &AppHandle, how: Leave) {
     let handle = handle.clone();
     tauri::async_runtime::spawn(async move {
         settle(&handle, how).await;
-        match how {
-            Leave::Again | Leave::Repair => handle.restart(),
-            _ => handle.exit(0),
+        if matches!(how, Leave::Again | Leave::Repair) {
+            handle.restart();
         }
+        handle.exit(0);
     });
 }
 

@@ -19,7 +19,7 @@ use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 use tauri_plugin_opener::OpenerExt as _;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::life::{self, Leave};
+use crate::life;
 use crate::prefs::Own;
 use crate::shell::{Shell, Told};
 use crate::windows;
