@@ -39,7 +39,7 @@ test('a damaged database is brought back in its window, and the runs are there a
     await page.getByRole('button', { name: 'Bring it back' }).press('Enter');
     await expect(page.getByRole('heading', { name: 'It is brought back' })).toBeFocused();
     await expect(page.getByRole('main')).toContainText('1 run with');
-    await expect(page.getByRole('main')).toContainText('bwana.db.damaged');
+    await expect(page.getByRole('main')).toContainText('bwana.db.replaced');
     expect(watched.errors).toEqual([]);
     again = new Host({ from: join(broken.home, 'data') });
     const [opened] = await again.open(context, `/run/${before}`);
