@@ -62,16 +62,21 @@ pub(crate) fn run() -> ExitCode {
 
 fn build(args: Args) -> tauri::Result<tauri::App> {
     let first = args.clone();
+    let context = tauri::generate_context!();
+    let mut single = tauri_plugin_single_instance::Builder::new().callback(|handle, words, _| {
+        let args = start::args(words.into_iter().skip(1));
+        match args.link {
+            Some(link) => shell(handle).link(handle, &link),
+            None if args.quick => windows::show_quick(handle),
+            None => windows::show_main(handle),
+        }
+    });
+    if let Some(profile) = start::profile(&args) {
+        single = single.dbus_id(format!("{}.profile_{profile}", context.config().identifier));
+    }
     Builder::default()
         // First, so that a second start ends before it opens anything.
-        .plugin(tauri_plugin_single_instance::init(|handle, words, _| {
-            let args = start::args(words.into_iter().skip(1));
-            match args.link {
-                Some(link) => shell(handle).link(handle, &link),
-                None if args.quick => windows::show_quick(handle),
-                None => windows::show_main(handle),
-            }
-        }))
+        .plugin(single.build())
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_store::Builder::new().build())
         .plugin(
@@ -98,7 +103,7 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
         )
         .invoke_handler(tauri::generate_handler![rpc::rpc])
         .setup(move |app| set_up(app.handle(), &first))
-        .build(tauri::generate_context!())
+        .build(context)
 }
 
 /// Everything that needs the window system and the data folder.
@@ -110,18 +115,33 @@ fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Err
     }
     let failed = life::begin(&prefs);
     let safe = args.safe || failed >= FAILED_STARTS_MAX;
-    let app = match open(args, safe) {
+    let mode = if prefs.own(Own::Repair) {
+        Mode::Repair
+    } else if safe {
+        Mode::Read
+    } else {
+        Mode::Own
+    };
+    prefs.set_own(Own::Repair, &false);
+    let app = match open(args, mode) {
         Ok(app) => app,
         Err(error) => {
             prefs.set_own(Own::FailedStarts, &failed);
             return Err(refusal(&error).into());
         }
     };
+    let mode = app.mode();
     handle.manage(Shell::new(app, prefs.clone(), safe));
-    if !safe {
+    if mode == Mode::Own {
         tauri::async_runtime::block_on(take_over(handle)).map_err(|error| refusal(&error))?;
     }
-    windows::make_main(handle, &prefs, !args.hidden && !args.quick)?;
+    let is_repair = mode == Mode::Repair;
+    windows::make_main(handle, &prefs, is_repair || !(args.hidden || args.quick))?;
+    follow(handle);
+    if is_repair {
+        // Nothing else of this program has anything to show.
+        return Ok(());
+    }
     if args.quick {
         windows::show_quick(handle);
     }
@@ -140,7 +160,6 @@ fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Err
     if let Err(error) = own::shortcut(handle, keys.as_deref()) {
         tracing::warn!("{}", error.message);
     }
-    follow(handle);
     Ok(())
 }
 
@@ -166,6 +185,7 @@ fn follow(handle: &AppHandle) {
         let made = handle.run_on_main_thread(move || {
             let shell = shell(&of);
             if !shell.is_leaving()
+                && shell.app.mode() != Mode::Repair
                 && of.get_webview_window(windows::QUICK).is_none()
                 && let Err(error) = windows::make_quick(&of, &shell.prefs)
             {
@@ -185,7 +205,7 @@ fn draw_plainly() {
 #[cfg(not(target_os = "linux"))]
 fn draw_plainly() {}
 
-fn open(args: &Args, safe: bool) -> Result<App, ApiError> {
+fn open(args: &Args, mode: Mode) -> Result<App, ApiError> {
     let home = start::home(args)?;
     let redactor = Redactor::new();
     bwana_api::report_crashes(&redactor, Some(&home));
@@ -197,7 +217,7 @@ fn open(args: &Args, safe: bool) -> Result<App, ApiError> {
         ids: Arc::new(SystemIds),
         unattended: false,
     };
-    App::open(host, if safe { Mode::Read } else { Mode::Own })
+    App::open_or_repair(host, mode)
 }
 
 async fn take_over(handle: &AppHandle) -> Result<(), ApiError> {

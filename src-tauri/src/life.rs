@@ -36,6 +36,10 @@ pub(crate) enum Leave {
     Pause,
     /// End every run.
     Stop,
+    /// Now, and start again.
+    Again,
+    /// The same, with a database that is damaged: the next start opens it for repair.
+    Repair,
 }
 
 /// Leaves, or asks how.
@@ -53,15 +57,19 @@ pub(crate) fn leave(handle: &AppHandle, how: Leave) {
     for window in handle.webview_windows().values() {
         let _ = window.hide();
     }
+    shell.prefs.set_own(Own::Repair, &(how == Leave::Repair));
     let handle = handle.clone();
     tauri::async_runtime::spawn(async move {
         settle(&handle, how).await;
+        if matches!(how, Leave::Again | Leave::Repair) {
+            handle.restart();
+        }
         handle.exit(0);
     });
 }
 
 /// Brings the runs to where the person wants them, then makes everything durable.
-pub(crate) async fn settle(handle: &AppHandle, how: Leave) {
+async fn settle(handle: &AppHandle, how: Leave) {
     let shell = shell(handle);
     for run in shell.app.live_runs() {
         let request = RunRef {
@@ -70,7 +78,7 @@ pub(crate) async fn settle(handle: &AppHandle, how: Leave) {
         let done = match how {
             Leave::Pause | Leave::AfterStep => shell.call::<RunPause>(request).await.map(drop),
             Leave::Stop => shell.call::<RunCancel>(request).await.map(drop),
-            Leave::Ask | Leave::Now => Ok(()),
+            Leave::Ask | Leave::Now | Leave::Again | Leave::Repair => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(%run, "not as wished: {}", error.message);
@@ -156,8 +164,7 @@ pub(crate) async fn expect_paint(handle: AppHandle) {
     }
     tracing::warn!("the window stayed empty; starting again with plain drawing");
     shell.prefs.set_own(Own::PlainDrawing, &true);
-    settle(&handle, Leave::Now).await;
-    handle.restart();
+    leave(&handle, Leave::Again);
 }
 
 /// A page whose process died is loaded again; its runs have not noticed.

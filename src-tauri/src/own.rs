@@ -1,31 +1,31 @@
 //! The shell's own commands for its pages: windows, links, clipboard, theme, shortcut, and leaving. Nothing here touches
 //! runs or settings; that is the command table's.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use bwana_api::downloads;
+use bwana_api::{artifacts, downloads, link, profiles};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::RunId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Manager, Theme, Url, WebviewWindow};
+use tauri::{AppHandle, Manager, Theme, WebviewWindow};
 use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_clipboard_manager::ClipboardExt as _;
 use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
 use tauri_plugin_opener::OpenerExt as _;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::life::{self, Leave};
+use crate::life;
 use crate::prefs::Own;
 use crate::shell::{Shell, Told};
 use crate::windows;
 
 /// Bytes that may be put on the clipboard at once.
 const COPY_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes of an address that may be opened.
-const URL_MAX_BYTES: usize = 2_048;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,42 +36,11 @@ struct Pref {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Address {
-    url: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct OfRun {
     run: RunId,
     /// Of the run's own list of files.
     #[serde(default)]
     file: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct How {
-    how: Leave,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Switch {
-    on: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    /// Like `Ctrl+Alt+B`; `null`: none.
-    keys: Option<String>,
 }
 
 /// Does one of the shell's own commands; `name` is without `shell.`.
@@ -93,11 +62,20 @@ pub(crate) async fn command(
             let too_much = || invalid("this is too much to keep about a window");
             fits.then_some(Value::Null).ok_or_else(too_much)
         }
-        "theme" => theme(handle, shell, &read::<Text>(params)?.text),
-        "open_link" => open_link(handle, &read::<Address>(params)?.url),
-        "copy" => copy(handle, read::<Text>(params)?.text),
+        "theme" => theme(handle, shell, &field::<String>(&params, "text")?),
+        "open_link" => open_link(handle, &field::<String>(&params, "url")?),
+        "copy" => copy(handle, field(&params, "text")?),
         "save" => save(handle, &read(params)?),
-        "reveal" => reveal(handle, shell, &read(params)?).await,
+        // The path comes from the engine, never from the page.
+        "reveal" => {
+            let OfRun { run, file } = read(params)?;
+            in_folder(
+                handle,
+                &artifacts::place_of(&shell.app, run, file.as_deref())?,
+            )
+        }
+        "reveal_settings" => in_folder(handle, shell.app.settings_path()),
+        "profile" => profile(handle, shell, &field::<String>(&params, "name")?),
         "run_window" => {
             let OfRun { run, .. } = read(params)?;
             match windows::show_run(handle, &shell.prefs, &run.to_string()) {
@@ -115,11 +93,12 @@ pub(crate) async fn command(
             .map(|()| Value::Null)
             .map_err(|error| internal(&error)),
         "quit" => {
-            life::leave(handle, read::<How>(params)?.how);
+            life::leave(handle, field(&params, "how")?);
             Ok(Value::Null)
         }
-        "autostart" => autostart(handle, &params),
-        "shortcut" => shortcut(handle, read::<Keys>(params)?.keys.as_deref()),
+        "autostart" => autostart(handle, field(&params, "on")?),
+        // Like `Ctrl+Alt+B`; `null`: none.
+        "shortcut" => shortcut(handle, field::<Option<String>>(&params, "keys")?.as_deref()),
         _ => Err(invalid("the shell has no such command")),
     }
 }
@@ -134,6 +113,8 @@ fn ready(handle: &AppHandle, shell: &Shell) -> Value {
         "safe": shell.safe,
         "has_tray": shell.has_tray.load(Ordering::Acquire),
         "autostart": handle.autolaunch().is_enabled().unwrap_or(false),
+        // Elsewhere a second start ends before it has heard for which data folder it was made.
+        "can_profile": cfg!(target_os = "linux"),
         "can_shortcut": cfg!(not(target_os = "linux")) || std::env::var_os("WAYLAND_DISPLAY").is_none(),
     })
 }
@@ -170,31 +151,15 @@ fn theme(handle: &AppHandle, shell: &Shell, theme: &str) -> Result<Value, ApiErr
     Ok(Value::Null)
 }
 
-/// Opens what a person chose on the sheet that showed the host. Anything but the web and mail is refused, whatever
-/// program would take it.
+/// Opens what a person chose on the sheet that showed the host.
 fn open_link(handle: &AppHandle, url: &str) -> Result<Value, ApiError> {
     let url =
-        web_or_mail(url).ok_or_else(|| invalid("only https and mailto addresses are opened"))?;
+        link::outside(url).ok_or_else(|| invalid("only https and mailto addresses are opened"))?;
     handle
         .opener()
         .open_url(url, None::<&str>)
         .map(|()| Value::Null)
         .map_err(|error| internal(&error))
-}
-
-fn web_or_mail(text: &str) -> Option<String> {
-    if text.len() > URL_MAX_BYTES || text.chars().any(char::is_control) {
-        return None;
-    }
-    let url = Url::parse(text).ok()?;
-    let fits = match url.scheme() {
-        "https" => {
-            url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
-        }
-        "mailto" => true,
-        _ => false,
-    };
-    fits.then(|| url.to_string())
 }
 
 fn copy(handle: &AppHandle, text: String) -> Result<Value, ApiError> {
@@ -215,30 +180,28 @@ fn save(handle: &AppHandle, file: &downloads::ToSave) -> Result<Value, ApiError>
     Ok(json!({"path": path.display().to_string()}))
 }
 
-/// Shows a run's folder, or a file in it, in the file manager. The path comes from the engine, never from the page.
-async fn reveal(handle: &AppHandle, shell: &Shell, of: &OfRun) -> Result<Value, ApiError> {
-    let request = bwana_api::runs::RunRef {
-        run: of.run.to_string(),
-    };
-    let run = shell.call::<bwana_api::command::RunShow>(request).await?;
-    let folder = std::path::PathBuf::from(&run.folder);
-    let path = match &of.file {
-        None => folder,
-        Some(file) if run.artifacts.iter().any(|artifact| artifact.file == *file) => {
-            folder.join(file)
-        }
-        Some(_) => return Err(invalid("the run has no such file")),
-    };
-    handle
-        .opener()
-        .reveal_item_in_dir(path)
+/// Shows a file or a folder in the file manager.
+fn in_folder(handle: &AppHandle, path: &Path) -> Result<Value, ApiError> {
+    let shown = handle.opener().reveal_item_in_dir(path);
+    shown
         .map(|()| Value::Null)
         .map_err(|error| internal(&error))
 }
 
-fn autostart(handle: &AppHandle, params: &Value) -> Result<Value, ApiError> {
+/// Opens another profile in a program of its own, or brings the one that has it to the front.
+fn profile(handle: &AppHandle, shell: &Shell, name: &str) -> Result<Value, ApiError> {
+    let home = profiles::folder_of(shell.app.home(), name)?;
+    let started = tauri::process::current_binary(&handle.env()).and_then(|program| {
+        let mut child = Command::new(program).arg("--home").arg(home).spawn()?;
+        // Somebody must hear how it ends, or the system keeps its place until this program ends too.
+        std::thread::spawn(move || child.wait());
+        Ok(Value::Null)
+    });
+    started.map_err(|error| internal(&error))
+}
+
+fn autostart(handle: &AppHandle, on: bool) -> Result<Value, ApiError> {
     let launch = handle.autolaunch();
-    let on = read::<Switch>(params.clone())?.on;
     let done = if on {
         launch.enable()
     } else {
@@ -264,6 +227,10 @@ pub(crate) fn shortcut(handle: &AppHandle, keys: Option<&str>) -> Result<Value, 
     Ok(Value::Null)
 }
 
+fn field<T: DeserializeOwned>(params: &Value, name: &str) -> Result<T, ApiError> {
+    read(params.get(name).cloned().unwrap_or_default())
+}
+
 fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
     serde_json::from_value(params)
         .map_err(|error| invalid(&format!("the parameters do not fit: {error}")))
@@ -275,40 +242,4 @@ fn invalid(message: &str) -> ApiError {
 
 fn internal(error: &impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::Internal, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_web_and_mail_are_opened() {
-        for good in [
-            "https://example.com/a?b=c#d",
-            "mailto:amina@shop.example",
-            "https://xn--bcher-kva.example/",
-        ] {
-            assert!(web_or_mail(good).is_some(), "{good}");
-        }
-        let long = format!("https://example.com/{}", "a".repeat(URL_MAX_BYTES));
-        for bad in [
-            "http://example.com/",
-            "https://user:secret@example.com/",
-            "https://user@example.com/",
-            "file:///etc/passwd",
-            "javascript:alert(1)",
-            "data:text/html,x",
-            "smb://host/share",
-            "bwana://v1/new?text=a",
-            "vscode://x",
-            "https://",
-            "https:///",
-            "example.com",
-            "",
-            "https://example.com/\n--x",
-            long.as_str(),
-        ] {
-            assert!(web_or_mail(bad).is_none(), "{bad}");
-        }
-    }
 }

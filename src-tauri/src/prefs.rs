@@ -26,6 +26,8 @@ pub(crate) enum Own {
     PlainDrawing,
     /// The person was told that the work goes on behind the icon.
     SaidKept,
+    /// The next start is to open the data folder for repair.
+    Repair,
 }
 
 impl Own {
@@ -34,6 +36,7 @@ impl Own {
             Self::FailedStarts => "failed_starts",
             Self::PlainDrawing => "plain_drawing",
             Self::SaidKept => "said_kept",
+            Self::Repair => "repair",
         }
     }
 }

@@ -61,6 +61,12 @@ pub(crate) fn home(args: &Args) -> Result<PathBuf, ApiError> {
     )?)
 }
 
+/// The profile whose data folder is opened; each has a program of its own.
+pub(crate) fn profile(args: &Args) -> Option<String> {
+    let home = home(args).ok()?;
+    bwana_api::profile_of(&home).map(str::to_owned)
+}
+
 /// Whether there is a screen to draw on. Without this look the window system would end the program in its own words.
 #[cfg(target_os = "linux")]
 pub(crate) fn has_display() -> bool {
@@ -96,6 +102,21 @@ mod tests {
         );
         check(&["BWANA:--safe"], link("BWANA:--safe"));
         check(&["bwana://x", "--home", "/tmp"], link("bwana://x"));
+    }
+
+    #[test]
+    fn a_profile_is_one_however_its_folder_is_named() {
+        let of = |home: &str, name: Option<&str>| {
+            let args = Args {
+                home: Some(PathBuf::from(home)),
+                profile: name.map(str::to_owned),
+                ..Args::default()
+            };
+            profile(&args)
+        };
+        assert_eq!(of("/data", Some("shop")).as_deref(), Some("shop"));
+        assert_eq!(of("/data/profiles/shop", None).as_deref(), Some("shop"));
+        assert_eq!(of("/data", None), None);
     }
 
     #[test]

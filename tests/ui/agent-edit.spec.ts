@@ -345,6 +345,8 @@ const ROWS = {
 const COPY = {
   path: '/home/amina/.local/share/bwana/backups/rolling/bwana-backup-2026-11-20T08-00-00',
   made_at: '2026-11-20T08:00:00.000Z',
+  why: 'rolling',
+  bytes: 4_200_000,
 };
 const REPORT = {
   name: 'bwana-diagnostics-2026-11-25.txt',
@@ -358,6 +360,9 @@ const REPORT = {
 const SETTINGS = {
   ...ANSWERS,
   'backup.list': { rolling: [COPY] },
+  'profiles.list': {
+    profiles: [{ name: 'shop', path: '/p/shop', is_open: false, has_data: true }],
+  },
   'settings.show': ROWS,
   'settings.set': {},
   'secrets.show': SECRETS,
@@ -537,7 +542,7 @@ test('copies of everything are listed, and one more is made on wish', async ({ p
   };
   await page.getByRole('button', { name: 'Make a copy now' }).click();
   await expect(page.getByText('Everything is copied and checked')).toBeVisible();
-  await expect(page.getByText(`bwana restore "${COPY.path}"`)).toBeVisible();
+  await expect(page.getByRole('button', { name: /Look into it: the copy of/ })).toBeVisible();
   await expect(page.getByRole('button', { name: /Copy the folder of the copy of/ })).toBeVisible();
   expect(calls(engine, 'backup.now')).toHaveLength(1);
   await picture(page, 'settings-data');
@@ -557,7 +562,7 @@ test('the sections stand in the dark and in Arabic', async ({ page }) => {
   for (const [section, words] of [
     ['privacy', 'provider.gemini'],
     ['about', 'Apache-2.0'],
-    ['data', 'bwana restore'],
+    ['data', 'bwana --profile shop serve'],
     ['shortcuts', 'Ctrl'],
     ['budgets', '$0.42'],
     ['notifications', 'الأداة'],

@@ -10,7 +10,14 @@ export interface FakeEngine {
   /** Commands that fail, with the error they answer. */
   refusals: Record<string, { code: string; message: string; hint?: string; details?: unknown }>;
   /** Sends a batch of changes to the page's watch. */
-  change(changes: { topic: string; id: string; op: 'upsert' | 'delete'; row?: unknown }[]): void;
+  change(
+    changes: {
+      topic: string;
+      id: string;
+      op: 'upsert' | 'delete';
+      row?: unknown;
+    }[],
+  ): void;
   /** Sends any other event to the page's watch, like text on its way. */
   tell(event: object): void;
   /** Ends the connection as a dropped network does. */
@@ -33,8 +40,17 @@ const EMPTY_DAY = {
   troubled_providers: [],
 };
 
+export const HEALTHY = {
+  mode: 'normal',
+  free_bytes: 80_000_000_000,
+  reserve_bytes: 0,
+  since: null,
+};
+
 export function settings(values: Record<string, unknown>) {
-  return { settings: Object.entries(values).map(([key, value]) => ({ key, value })) };
+  return {
+    settings: Object.entries(values).map(([key, value]) => ({ key, value })),
+  };
 }
 
 export async function fakeEngine(page: Page, answers: Record<string, unknown> = {}): Promise<FakeEngine> {
@@ -45,9 +61,14 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
     calls: [],
     refusals: {},
     answers: {
-      'settings.show': settings({ language: 'en', region: 'KE', time_zone: 'Africa/Nairobi' }),
+      'settings.show': settings({
+        language: 'en',
+        region: 'KE',
+        time_zone: 'Africa/Nairobi',
+      }),
       'usage.today': EMPTY_DAY,
       'tasks.list': { tasks: [] },
+      'home.health': HEALTHY,
       'search.find': { runs: [], messages: [], files: [], ready: true },
       'changes.tune': {},
       'changes.ack': {},
@@ -57,7 +78,13 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
       const [from, to] = [at, at + 1];
       at = to;
       const cursor = (pos: number) => ({ pos, change: pos });
-      const event = { event: 'batch', epoch: 'e1', from: cursor(from), to: cursor(to), changes };
+      const event = {
+        event: 'batch',
+        epoch: 'e1',
+        from: cursor(from),
+        to: cursor(to),
+        changes,
+      };
       socket?.send(JSON.stringify({ id: watch, event }));
     },
     tell(event) {
@@ -84,7 +111,12 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
       if (name === 'changes.watch') {
         watch = id;
         const place = { epoch: 'e1', pos: at, change: at };
-        route.send(JSON.stringify({ id, event: { event: 'open', watch: `w${id}`, ...place } }));
+        route.send(
+          JSON.stringify({
+            id,
+            event: { event: 'open', watch: `w${id}`, ...place },
+          }),
+        );
         return;
       }
       const known = Object.hasOwn(engine.answers, name);
@@ -99,9 +131,79 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
         JSON.stringify(
           known
             ? { id, value, at: { epoch: 'e1', pos: at, change: at } }
-            : { id, error: { code: 'unknown_command', message: `${name} is not answered here` } },
+            : {
+                id,
+                error: {
+                  code: 'unknown_command',
+                  message: `${name} is not answered here`,
+                },
+              },
         ),
       );
+    });
+  });
+  return engine;
+}
+
+/** The same engine behind a window of the shell: its one command, carried over the same socket. */
+export async function fakeDesktop(page: Page, answers: Record<string, unknown> = {}): Promise<FakeEngine> {
+  const engine = await fakeEngine(page, {
+    'shell.ready': { autostart: false, can_profile: true, can_shortcut: true },
+    'shell.links': [],
+    'shell.cancel': null,
+    ...answers,
+  });
+  await page.addInitScript(() => {
+    interface Call {
+      events: { id: number };
+      told: number;
+      resolve: (value: unknown) => void;
+      reject: (error: unknown) => void;
+    }
+    interface Frame {
+      id: number;
+      event?: unknown;
+      error?: unknown;
+      value?: unknown;
+      at?: unknown;
+    }
+    const callbacks = new Map<number, (message: unknown) => void>();
+    const calls = new Map<number, Call>();
+    const queued: string[] = [];
+    let [lastCallback, lastCall] = [0, 0];
+    const socket = new WebSocket(`ws://${location.host}/api/ws`);
+    socket.onopen = () => queued.splice(0).forEach((frame) => socket.send(frame));
+    socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(String(data)) as Frame;
+      const call = calls.get(frame.id);
+      if (!call) return;
+      if ('event' in frame) {
+        callbacks.get(call.events.id)?.({ index: call.told++, message: frame.event });
+        return;
+      }
+      calls.delete(frame.id);
+      if ('error' in frame) call.reject(frame.error);
+      else call.resolve({ value: frame.value ?? null, at: frame.at });
+    };
+    Object.assign(window, {
+      __TAURI_INTERNALS__: {
+        transformCallback(callback: (message: unknown) => void) {
+          callbacks.set(++lastCallback, callback);
+          return lastCallback;
+        },
+        unregisterCallback: (id: number) => callbacks.delete(id),
+        invoke: (
+          _: string,
+          { name, params, events }: { name: string; params: object; events: { id: number } },
+        ) =>
+          new Promise((resolve, reject) => {
+            const id = ++lastCall;
+            calls.set(id, { events, told: 0, resolve, reject });
+            const frame = JSON.stringify({ id, name, params });
+            if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+            else queued.push(frame);
+          }),
+      },
     });
   });
   return engine;

@@ -2,12 +2,12 @@
 // that stands still. `npm run test:engine -- handbook.spec -u` takes them anew; look at them before you commit them. Without `-u`
 // each must still look like its screen. That every page of a screen shows one is held by ui/build/book.test.ts.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, type BrowserContext, type Page, type TestInfo } from '@playwright/test';
 import { sizeOf } from '../../../ui/src/lib/handbook';
-import { EXAMPLES, Host, test } from './host';
+import { damage, EXAMPLES, Host, test } from './host';
 import { settle } from './settle';
 
 /** Behind the last run of the fixture: Tuesday noon in Nairobi. */
@@ -55,9 +55,19 @@ async function welcomed(page: Page) {
   await expect(page.getByRole('heading', { name: 'Welcome' })).toBeVisible();
 }
 
+async function lookedInto(page: Page) {
+  await page.getByRole('button', { name: 'Make a copy now' }).click();
+  await page
+    .getByRole('button', { name: /Look into it/ })
+    .first()
+    .click();
+  await expect(page.getByRole('dialog').getByText('here just so')).toBeVisible();
+  await expect(page.getByText('Everything is copied and checked')).toBeHidden();
+}
+
 async function copied(page: Page) {
   await page.getByRole('button', { name: 'Make a copy now' }).click();
-  await expect(page.getByText('bwana-backup-').first()).toBeVisible();
+  await expect(page.getByRole('button', { name: /Look into it/ }).first()).toBeVisible();
   await expect(page.getByText('Everything is copied and checked')).toBeHidden();
 }
 
@@ -96,6 +106,7 @@ async function shots(host: Host): Promise<Record<string, Shot>> {
     usage: { path: '/usage?range=custom&from=2026-11-18&to=2026-11-24', ready: heading },
     settings: { path: '/settings/budgets', ready: heading },
     'settings-data': { path: '/settings/data', ready: copied, machine: true },
+    copy: { path: '/settings/data', ready: lookedInto, machine: true },
     'settings-shortcuts': { path: '/settings/shortcuts', ready: heading },
     palette: { path: '/', ready: found },
     quick: { path: '/', ready: box, window: 'quick' },
@@ -171,7 +182,7 @@ async function on(variant: string, work: (host: Host) => Promise<void>) {
 
 /** So many screens a test: each with a host of its own, so that one alone can be taken anew. */
 const A_TEST = 6;
-const ALL = 20;
+const ALL = 21;
 
 for (let from = 0; from < ALL; from += A_TEST)
   test(`the handbook shows screens ${from + 1} to ${from + A_TEST} as they are`, async ({
@@ -190,6 +201,29 @@ test('the handbook shows the first start as it is', async ({ context }, info) =>
       host,
       context,
       { 'home-empty': { path: '/', ready: box }, welcome: { path: '/settings/general', ready: welcomed } },
+      info,
+    ),
+  );
+});
+
+test('the handbook shows a damaged database as it is', async ({ context }, info) => {
+  const damaged = join(fixtures, 'damaged');
+  await on('plain', async (host) => {
+    await host.rpc('backup.now');
+    cpSync(join(host.home, 'data'), damaged, { recursive: true });
+  });
+  damage(damaged);
+  await on('damaged', (host) =>
+    take(
+      host,
+      context,
+      {
+        recovery: {
+          path: '/',
+          ready: (page) => expect(page.getByRole('radio').first()).toBeVisible(),
+          machine: true,
+        },
+      },
       info,
     ),
   );

@@ -1,6 +1,6 @@
 // The real engine behind the pages: a process with a data folder of its own and a scripted model, ended with the test.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +13,9 @@ const TARGET = process.env['CARGO_TARGET_DIR'] ?? 'target';
 const BUILD = process.env['BWANA_BUILD'] ?? 'debug';
 export const EXAMPLES = resolve(ROOT, TARGET, BUILD, 'examples');
 const PROGRAM = join(EXAMPLES, 'bwana-ui-host');
+
+/** The header of an SQLite file. */
+const DAMAGED_BYTES = 100;
 
 export interface HostOptions {
   /** Rules of the scripted model, as `bwana-model-server` takes them. */
@@ -126,6 +129,16 @@ export class Host {
     await ended;
     rmSync(this.home, { recursive: true, force: true });
   }
+}
+
+/** Spoils the database of a data folder that is not open, as a failing disk does: the beginning of its file is lost. */
+export function damage(folder: string): void {
+  const file = join(folder, 'bwana.db');
+  // What the log beside it holds would mend it.
+  for (const end of ['-wal', '-shm']) rmSync(file + end, { force: true });
+  const bytes = readFileSync(file);
+  bytes.fill(0, 0, DAMAGED_BYTES);
+  writeFileSync(file, bytes);
 }
 
 /** `options` may be set by `test.use`. */

@@ -1,11 +1,12 @@
 // Brings the window up, or says plainly why it cannot.
 import { mount } from 'svelte';
+import type { HealthShown, SettingsShown } from '../bindings/types';
 import { giveHost } from '../components/host';
 import { useLanguage } from '../i18n/i18n.svelte';
 import { desktopPlatform, inDesktop } from '../platform/desktop';
 import { RequestError, type Platform } from '../platform/platform';
 import { webPlatform } from '../platform/web';
-import { startSession } from '../state/session.svelte';
+import { formatOf, startSession } from '../state/session.svelte';
 import { askToOpen } from './links.svelte';
 import App from './App.svelte';
 import CannotStart from './CannotStart.svelte';
@@ -18,14 +19,41 @@ export async function start(target: HTMLElement): Promise<void> {
     const { copy } = platform;
     const session = startSession(platform);
     giveHost({ copy, openLink: (url) => askToOpen(url) });
-    await session.open();
-    localStorage.setItem(LANGUAGE_KEY, session.formatSettings.language);
-    mount(App, { target, props: { session } });
+    if (await isForRepair(platform)) {
+      const { default: Recovery } = await import('../features/recovery/Recovery.svelte');
+      await speak(platform);
+      mount(Recovery, { target, props: { platform } });
+    } else {
+      await session.open();
+      localStorage.setItem(LANGUAGE_KEY, session.formatSettings.language);
+      mount(App, { target, props: { session } });
+    }
   } catch (error) {
     mount(CannotStart, { target, props: { error: RequestError.from(error) } });
   }
   // Told after the first frame, also when that frame says that it cannot go on.
   requestAnimationFrame(() => platform?.drawn());
+}
+
+/** Whether there is no database to show anything of. One that cannot say is asked as usual, and says why then. */
+async function isForRepair(platform: Platform): Promise<boolean> {
+  try {
+    return (await platform.rpc<HealthShown>('home.health')).value.is_repair === true;
+  } catch {
+    return false;
+  }
+}
+
+/** The person's language where nothing is followed; the last one of this window if the settings cannot be had. */
+async function speak(platform: Platform): Promise<void> {
+  try {
+    const { settings } = (await platform.rpc<SettingsShown>('settings.show')).value;
+    const row = (key: string) => settings.find((one) => one.key === key);
+    const zone = row('time_zone')?.default;
+    await useLanguage(formatOf((key) => row(key)?.value, typeof zone === 'string' ? zone : undefined));
+  } catch {
+    // The words that are there already will do.
+  }
 }
 
 /** The last language of this window, so that its first words are not in another one. */

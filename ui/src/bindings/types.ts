@@ -270,6 +270,8 @@ export interface AtWork {
 }
 
 export interface BackupList {
+  /** The others in the data folder, newest first. */
+  others?: BackupShown[];
   /** Those that were made by themselves, newest first. The program removes old ones again. */
   rolling: BackupShown[];
 }
@@ -302,6 +304,9 @@ export interface BackupPreview {
   /** Every file is what it was, and the database is sound. Without that nothing is counted below. */
   verifies: boolean;
 }
+
+/** Why a backup was made. */
+export type BackupReason = 'rolling' | 'before_restore' | 'asked';
 
 export interface BackupRef {
   /** The folder of a backup, as an absolute path. A window names only those of the data folder. */
@@ -342,9 +347,12 @@ export interface BackupRestored {
 }
 
 export interface BackupShown {
+  /** `null`: it does not say, so it is not whole. */
+  bytes: number | null;
   made_at: Time;
   /** The folder, for `bwana restore`. */
   path: string;
+  why: BackupReason;
 }
 
 export interface BackupUndo {
@@ -995,6 +1003,8 @@ export type HealthMode = 'normal' | 'read_only' | 'damaged';
 export interface HealthShown {
   /** What is free on the disk of the data folder. */
   free_bytes: number;
+  /** No database is open: `recover.look` and `recover.run` work here, and little else. */
+  is_repair?: boolean;
   mode: HealthMode;
   /** What is set aside for a full disk; 0 while it is given back, and for little data. */
   reserve_bytes: number;

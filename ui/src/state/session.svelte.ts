@@ -1,6 +1,14 @@
 // What the whole window shares: the platform, the feed, the settings, today's figures and how many tasks wait. Made once at
 // start, read through `session()`.
-import type { SettingShown, TaskList, TaskShown, Today } from '../bindings/types';
+import type {
+  HealthShown,
+  SettingShown,
+  SettingsProblem,
+  SettingsShown,
+  TaskList,
+  TaskShown,
+  Today,
+} from '../bindings/types';
 import type { LinkState, Platform } from '../platform/platform';
 import { minorDigits, type FormatSettings, type Rate } from '../lib/format';
 import { useLanguage } from '../i18n/i18n.svelte';
@@ -9,11 +17,18 @@ import { Collection } from './collection.svelte';
 import { Feed } from './feed';
 import { readGiven } from './given';
 
+/** The id of the one row of the topic `home`. */
+const HEALTH = 'health';
+
 export class Session {
   readonly platform: Platform;
   readonly feed: Feed;
   readonly shortcuts: ShortcutRegistry;
-  readonly settings: Collection<SettingShown, { settings: SettingShown[] }>;
+  readonly settings: Collection<SettingShown, SettingsShown>;
+  /** Why the settings file as it is now is not in force. */
+  settingsProblem = $state.raw<SettingsProblem>();
+  /** Whether the disk is full or the database damaged: one row. */
+  readonly #health: Collection<HealthShown, HealthShown>;
   readonly today: Collection<Today, Today>;
   /** The open ones. */
   readonly tasks: Collection<TaskShown, TaskList>;
@@ -31,8 +46,18 @@ export class Session {
     this.settings = new Collection({
       feed,
       topic: 'settings',
-      query: () => platform.rpc<{ settings: SettingShown[] }>('settings.show'),
+      query: async () => {
+        const answer = await platform.rpc<SettingsShown>('settings.show');
+        this.settingsProblem = answer.value.problem ?? undefined;
+        return answer;
+      },
       rowsOf: (shown) => shown.settings.map((row) => [row.key, row] as const),
+    });
+    this.#health = new Collection({
+      feed,
+      topic: 'home',
+      query: () => platform.rpc<HealthShown>('home.health'),
+      rowsOf: (shown) => [[HEALTH, shown] as const],
     });
     this.today = new Collection({
       feed,
@@ -50,6 +75,15 @@ export class Session {
     platform.onLink((state) => (this.link = state));
   }
 
+  get health(): HealthShown | undefined {
+    return this.#health.get(HEALTH);
+  }
+
+  /** What is free on the disk changes without being told. */
+  lookAtHealth(): void {
+    this.#health.retry();
+  }
+
   get waiting(): number {
     return this.tasks.size;
   }
@@ -60,27 +94,32 @@ export class Session {
 
   /** The person's language and region as the settings have them; sensible ones until they are there. */
   get formatSettings(): FormatSettings {
-    const text = (key: string) => {
-      const value = this.setting(key);
-      return typeof value === 'string' && value !== '' ? value : undefined;
-    };
-    const [region, currency] = [text('region'), text('currency')];
-    const rate = rateOf(currency, this.setting('currency_rate'), this.setting('currency_rate_date'));
-    return {
-      language: text('language') ?? 'en',
-      timeZone: text('time_zone') ?? this.today.get('today')?.time_zone ?? 'UTC',
-      ...(region ? { region } : {}),
-      ...(currency ? { currency } : {}),
-      arabicDigits: this.setting('arabic_digits') === true,
-      ...(currency && rate ? { rates: { [currency]: rate } } : {}),
-    };
+    return formatOf((key) => this.setting(key), this.today.get('today')?.time_zone);
   }
 
   async open(): Promise<void> {
     document.addEventListener('visibilitychange', () => this.feed.setVisible(!document.hidden));
-    await Promise.all([this.settings.open(), this.today.open(), this.tasks.open()]);
+    await Promise.all([this.settings.open(), this.today.open(), this.tasks.open(), this.#health.open()]);
     await useLanguage(this.formatSettings);
   }
+}
+
+/** Language and region as settings have them; `zone`: the time zone where none is set. */
+export function formatOf(setting: (key: string) => unknown, zone: string | undefined): FormatSettings {
+  const text = (key: string) => {
+    const value = setting(key);
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const [region, currency] = [text('region'), text('currency')];
+  const rate = rateOf(currency, setting('currency_rate'), setting('currency_rate_date'));
+  return {
+    language: text('language') ?? 'en',
+    timeZone: text('time_zone') ?? zone ?? 'UTC',
+    ...(region ? { region } : {}),
+    ...(currency ? { currency } : {}),
+    arabicDigits: setting('arabic_digits') === true,
+    ...(currency && rate ? { rates: { [currency]: rate } } : {}),
+  };
 }
 
 /** The person's own rate, if it is one and its day is known: without a day nobody could say how old it is. */

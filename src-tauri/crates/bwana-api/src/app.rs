@@ -188,6 +188,21 @@ impl App {
         Ok(app)
     }
 
+    /// Opens the data folder, or, where its database is damaged, the same for repair: for hosts with somebody in front
+    /// of them. The mode of the answer says which.
+    ///
+    /// # Errors
+    /// As [`App::open`], except that damage is none.
+    pub fn open_or_repair(host: HostOptions, mode: Mode) -> Result<Self, ApiError> {
+        match Self::open(host.clone(), mode) {
+            Err(error) if error.code == ErrorCode::StoreDamaged => {
+                tracing::error!("opened for repair: {}", error.message);
+                Self::open(host, Mode::Repair)
+            }
+            opened => opened,
+        }
+    }
+
     /// Takes over every unfinished run, as an owner does when it starts, and says which now work. Behind a restored
     /// backup they are paused instead: they may have done more since than their journals know, so a person decides.
     ///
@@ -305,6 +320,11 @@ impl App {
     /// The settings as they are now.
     pub fn settings(&self) -> Arc<Settings> {
         self.inner.settings.current()
+    }
+
+    /// Where the settings stand.
+    pub fn settings_path(&self) -> &Path {
+        self.inner.settings.path()
     }
 
     pub(crate) fn settings_file(&self) -> &SettingsFile {

@@ -1,6 +1,8 @@
 //! Reading the files a run wrote, piece by piece. Only what the run's own list names is read; writing is the tools'
 //! business, and showing a piece as what it is, the window's.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bwana_tools::{ArtifactFolder, FolderError};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, artifacts_folder};
 use crate::command::Ctx;
+use crate::runs::show_run;
 use crate::shape::shown;
 
 /// Bytes of one answer.
@@ -126,6 +129,23 @@ pub(crate) fn listed(app: &App, run: &str, file: &str) -> Result<(RunId, Artifac
             .with_hint("Choose one of the run's own list of files.")
     })?;
     Ok((run, found))
+}
+
+/// Where a run's folder is, or a file in it, for a host that shows it in the file manager.
+///
+/// # Errors
+/// If there is no such run, or its own list has no such file.
+pub fn place_of(app: &App, run: RunId, file: Option<&str>) -> Result<PathBuf, ApiError> {
+    let run = show_run(app, run)?;
+    let folder = PathBuf::from(run.folder);
+    match file {
+        None => Ok(folder),
+        Some(file) if run.artifacts.iter().any(|one| one.file == file) => Ok(folder.join(file)),
+        Some(_) => Err(ApiError::new(
+            ErrorCode::UsageInvalid,
+            "the run has no such file",
+        )),
+    }
 }
 
 /// The piece as text, without a character that is only begun at the end, if there is more.

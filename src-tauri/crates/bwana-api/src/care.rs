@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bwana_store::{RollingBackup, Store};
+use bwana_store::{BackupWhy, RollingBackup, Store, backup_info, backups_in};
 use bwana_types::error::ApiError;
 use bwana_types::time::Timestamp;
 use schemars::JsonSchema;
@@ -23,6 +23,21 @@ pub const FIRST_AFTER: Duration = Duration::from_secs(60);
 pub struct BackupList {
     /// Those that were made by themselves, newest first. The program removes old ones again.
     pub rolling: Vec<BackupShown>,
+    /// The others in the data folder, newest first.
+    #[serde(default)]
+    pub others: Vec<BackupShown>,
+}
+
+/// Why a backup was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupReason {
+    /// One of those that are made every hour, on wish also between.
+    Rolling,
+    /// Runs were about to be taken in from another one.
+    BeforeRestore,
+    /// With `bwana backup`.
+    Asked,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,26 +45,32 @@ pub struct BackupShown {
     /// The folder, for `bwana restore`.
     pub path: String,
     pub made_at: Time,
+    pub why: BackupReason,
+    /// `null`: it does not say, so it is not whole.
+    pub bytes: Option<u64>,
 }
 
 impl From<RollingBackup> for BackupShown {
     fn from(backup: RollingBackup) -> Self {
         Self {
+            bytes: backup_info(&backup.path).ok().map(|info| info.bytes),
             path: backup.path.display().to_string(),
             made_at: Time(backup.made_at),
+            why: match backup.why {
+                BackupWhy::Rolling => BackupReason::Rolling,
+                BackupWhy::BeforeRestore => BackupReason::BeforeRestore,
+                BackupWhy::Asked => BackupReason::Asked,
+            },
         }
     }
 }
 
 pub(crate) async fn list(app: &App, _ctx: Ctx, _: Nothing) -> Result<BackupList, ApiError> {
-    let Some(store) = app.maybe_store() else {
-        return Ok(BackupList {
-            rolling: Vec::new(),
-        });
-    };
-    let rolling = store.rolling_backups()?.into_iter();
+    let all = backups_in(app.home())?.into_iter();
+    let (rolling, others) = all.partition::<Vec<_>, _>(|one| one.why == BackupWhy::Rolling);
     Ok(BackupList {
-        rolling: rolling.map(Into::into).collect(),
+        rolling: rolling.into_iter().map(Into::into).collect(),
+        others: others.into_iter().map(Into::into).collect(),
     })
 }
 

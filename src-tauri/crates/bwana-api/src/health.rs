@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::app::{App, WeakApp};
+use crate::app::{App, Mode, WeakApp};
 use crate::care::is_over_within;
 use crate::command::Ctx;
 use crate::definitions::Nothing;
@@ -54,6 +54,9 @@ pub struct HealthShown {
     /// Of damage: what was found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub what: String,
+    /// No database is open: `recover.look` and `recover.run` work here, and little else.
+    #[serde(default)]
+    pub is_repair: bool,
 }
 
 /// Whether an app rests, and who must be told in another way than by what is stored.
@@ -110,6 +113,7 @@ pub(crate) fn shown(app: &App) -> HealthShown {
         reserve_bytes,
         since: since.filter(|_| damage.is_none()).map(Time),
         what: damage.unwrap_or_default(),
+        is_repair: app.mode() == Mode::Repair,
     }
 }
 
@@ -135,10 +139,14 @@ pub(crate) fn keep(app: &App) -> Result<(), ApiError> {
 }
 
 async fn follow(app: WeakApp, mut news: watch::Receiver<u64>, mut full: watch::Receiver<u64>) {
-    let mut is_full = false;
+    let (mut is_full, mut is_damage_told) = (false, false);
     loop {
         let wait = {
             let Some(app) = app.open() else { return };
+            if !is_damage_told && let Some(store) = damaged_store(&app) {
+                is_damage_told = true;
+                tell(&app, store).await;
+            }
             if let Err(error) = look(&app, is_full).await {
                 tracing::warn!("looking at the disk: {}", error.message);
             }
@@ -152,6 +160,12 @@ async fn follow(app: WeakApp, mut news: watch::Receiver<u64>, mut full: watch::R
             changed = full.changed() => if changed.is_err() { return } else { true },
         };
     }
+}
+
+/// The store, if its check has found it damaged.
+fn damaged_store(app: &App) -> Option<&Store> {
+    app.maybe_store()
+        .filter(|store| matches!(store.health(), Health::Damaged(_)))
 }
 
 /// `is_full`: a write has just found no room.

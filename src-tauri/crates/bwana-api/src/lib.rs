@@ -68,7 +68,7 @@ mod view;
 pub mod window;
 
 pub use app::{App, HostOptions, Mode};
-pub use bwana_config::{PROFILE_VARIABLE, Secrets, read_secret, resolve_home};
+pub use bwana_config::{PROFILE_VARIABLE, Secrets, profile_of, read_secret, resolve_home};
 pub use bwana_types::redact::Redactor;
 pub use caller::{Caller, Permission};
 pub use command::{COMMANDS, Command, CommandInfo, Ctx, Needs};

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub const TEXT_MAX_BYTES: usize = 4 * 1024;
 /// Bytes of a whole link: the longest text with every byte escaped, and the rest.
 pub const LINK_MAX_BYTES: usize = TEXT_MAX_BYTES * 3 + 64;
+/// Bytes of an address that may be opened.
+const OUTSIDE_MAX_BYTES: usize = 2_048;
 /// Bytes of a slug.
 const SLUG_MAX_BYTES: usize = 64;
 const SCHEME: &str = "bwana://";
@@ -52,6 +54,23 @@ pub enum BadLink {
     Value,
     /// Broken escapes, bytes that are not UTF-8, or characters that hide what a text says.
     Encoding,
+}
+
+/// An address a person may be led to outside of the program, as it is opened: the web and mail, without a name or a
+/// password in it. `None`: any other, whatever program would take it.
+pub fn outside(text: &str) -> Option<String> {
+    if text.len() > OUTSIDE_MAX_BYTES || text.chars().any(char::is_control) {
+        return None;
+    }
+    let url = reqwest::Url::parse(text).ok()?;
+    let fits = match url.scheme() {
+        "https" => {
+            url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
+        }
+        "mailto" => true,
+        _ => false,
+    };
+    fits.then(|| url.to_string())
 }
 
 /// Reads a link.
@@ -195,6 +214,37 @@ mod tests {
     fn new(text: &str) -> Link {
         let text = text.to_owned();
         Link::New { text }
+    }
+
+    #[test]
+    fn only_the_web_and_mail_are_opened() {
+        for good in [
+            "https://example.com/a?b=c#d",
+            "mailto:amina@shop.example",
+            "https://xn--bcher-kva.example/",
+        ] {
+            assert!(outside(good).is_some(), "{good}");
+        }
+        let long = format!("https://example.com/{}", "a".repeat(OUTSIDE_MAX_BYTES));
+        for bad in [
+            "http://example.com/",
+            "https://user:secret@example.com/",
+            "https://user@example.com/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "smb://host/share",
+            "bwana://v1/new?text=a",
+            "vscode://x",
+            "https://",
+            "https:///",
+            "example.com",
+            "",
+            "https://example.com/\n--x",
+            long.as_str(),
+        ] {
+            assert!(outside(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]

@@ -72,6 +72,24 @@ pub(crate) async fn create(
     Ok(shown(app.home(), &made, &request.name))
 }
 
+/// The data folder of a profile that is there, of the same person as `home`. No name is the one without.
+///
+/// # Errors
+/// If the name cannot be one, or no profile has it.
+pub fn folder_of(home: &Path, name: &str) -> Result<PathBuf, ApiError> {
+    let base = base_of(home);
+    if name.is_empty() {
+        return Ok(base.to_owned());
+    }
+    let folder = profile_folder(base, name)?;
+    if folder.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Ok(folder);
+    }
+    let message = format!("there is no profile called '{name}'");
+    Err(ApiError::new(ErrorCode::UsageNotFound, message)
+        .with_hint("`bwana profiles list` says which there are."))
+}
+
 /// Makes the folder of a new profile, for its person alone.
 pub(crate) fn make(home: &Path, name: &str) -> Result<PathBuf, ApiError> {
     let folder = profile_folder(base_of(home), name)?;

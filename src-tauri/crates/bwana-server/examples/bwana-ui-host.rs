@@ -7,7 +7,7 @@
 //!               [--deltas N] [--at TIME] [--until-stdin-closes]
 //! ```
 //!
-//! - `--home`: the data folder; made if it is not there. One without `settings.toml` gets the scripted model as its only
+//! - `--home`: the data folder; made if it is not there, and opened for repair if its database is damaged. One without `settings.toml` gets the scripted model as its only
 //!   provider, called `scripted`; one that has settings keeps them, and `BASE_URL` in them stands for the model's address.
 //! - `--ui`: the built interface.
 //! - `--port`: 0, which is the default, for any that is free.
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Failure> {
     let wanted = wanted(std::env::args().skip(1))?;
     let model = wanted.model.start()?;
     settle_settings(&wanted.home, &model)?;
-    let app = App::open(
+    let app = App::open_or_repair(
         HostOptions {
             secrets: Secrets::new(&wanted.home, None, Redactor::new()),
             home: wanted.home,
@@ -87,7 +87,9 @@ async fn main() -> Result<(), Failure> {
         },
         Mode::Own,
     )?;
-    app.take_over().await?;
+    if app.mode() == Mode::Own {
+        app.take_over().await?;
+    }
     let options = Options {
         port: wanted.port,
         ui: Ui::Folder(wanted.ui),

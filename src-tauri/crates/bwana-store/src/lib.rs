@@ -66,7 +66,7 @@ pub use recover::{
     look as look_at_damage, recover,
 };
 pub use restore::{Restored, restore};
-pub use rolling::{RollingBackup, UNDO_DAYS};
+pub use rolling::{BackupWhy, RollingBackup, UNDO_DAYS};
 pub use room::{RESERVE_BYTES, RESERVE_FILE, RESERVE_FROM_BYTES, Shut, room};
 pub use runs::{NewFork, NewRun, PAGE_MAX, RunFilter, RunInfo, RunRow, SUFFIX_MIN_CHARS};
 pub use search::{Found, IndexedText, SEARCH_FILE, SearchIndex, TextKind};

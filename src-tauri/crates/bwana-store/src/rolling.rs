@@ -37,11 +37,23 @@ const KEPT: [(i64, usize); 3] = [(HOUR_MS, 25), (DAY_MS, 8), (7 * DAY_MS, 5)];
 /// What must be free beside a new backup: the work itself must never stand still for want of room.
 const LEFT_FREE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// A backup that was made by itself.
+/// Why a backup stands in the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupWhy {
+    /// One of those that are made every hour, on wish also between.
+    Rolling,
+    /// Something was about to be taken in.
+    BeforeRestore,
+    /// A person asked for it; it is never removed.
+    Asked,
+}
+
+/// A backup in the data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollingBackup {
     pub path: PathBuf,
     pub made_at: Timestamp,
+    pub why: BackupWhy,
 }
 
 pub(crate) fn folder(home: &Path) -> PathBuf {
@@ -64,7 +76,10 @@ pub(crate) fn prepare_before(home: &Path, now: Timestamp) -> Result<PathBuf> {
 
 /// Removes copies that are too old to go back to.
 pub(crate) fn clear_before(home: &Path, now: Timestamp) -> Result<()> {
-    let found = list_in(&home.join(BACKUPS_DIR).join(BEFORE_DIR))?;
+    let found = list_in(
+        &home.join(BACKUPS_DIR).join(BEFORE_DIR),
+        BackupWhy::BeforeRestore,
+    )?;
     for backup in found.iter().skip(1) {
         if now.0.saturating_sub(backup.made_at.0) > UNDO_DAYS * DAY_MS {
             remove(&backup.path)
@@ -76,21 +91,24 @@ pub(crate) fn clear_before(home: &Path, now: Timestamp) -> Result<()> {
 
 /// Newest first. Only whole ones, and nothing that is a link or was put here by somebody else.
 pub(crate) fn list(home: &Path) -> Result<Vec<RollingBackup>> {
-    list_in(&folder(home))
+    list_in(&folder(home), BackupWhy::Rolling)
 }
 
 /// Every backup in the data folder, whoever made it, newest first.
 pub(crate) fn list_all(home: &Path) -> Result<Vec<RollingBackup>> {
     let backups = home.join(BACKUPS_DIR);
-    let mut all = list_in(&backups)?;
-    for folder in [ROLLING_DIR, BEFORE_DIR] {
-        all.extend(list_in(&backups.join(folder))?);
+    let mut all = list_in(&backups, BackupWhy::Asked)?;
+    for (folder, why) in [
+        (ROLLING_DIR, BackupWhy::Rolling),
+        (BEFORE_DIR, BackupWhy::BeforeRestore),
+    ] {
+        all.extend(list_in(&backups.join(folder), why)?);
     }
     all.sort_by_key(|backup| std::cmp::Reverse(backup.made_at));
     Ok(all)
 }
 
-fn list_in(folder: &Path) -> Result<Vec<RollingBackup>> {
+fn list_in(folder: &Path, why: BackupWhy) -> Result<Vec<RollingBackup>> {
     let io = |error: io::Error| StoreError::io("looking at the backups", folder, &error);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -104,7 +122,7 @@ fn list_in(folder: &Path) -> Result<Vec<RollingBackup>> {
         let made_at = entry.file_name().to_str().and_then(made_at);
         let path = entry.path();
         if let Some(made_at) = made_at.filter(|_| is_folder && path.join(MANIFEST_FILE).is_file()) {
-            found.push(RollingBackup { path, made_at });
+            found.push(RollingBackup { path, made_at, why });
         }
     }
     found.sort_by_key(|backup| std::cmp::Reverse(backup.made_at));

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bwana_api::command::{
@@ -13,10 +14,12 @@ use bwana_api::definitions::Nothing;
 use bwana_api::health::{HealthMode, HealthShown};
 use bwana_api::runs::ListRequest;
 use bwana_api::settings::SetRequest;
-use bwana_api::{App, Caller, Ctx, Event, Events, Mode};
+use bwana_api::{App, Caller, Ctx, Event, Events, HostOptions, Mode};
 use bwana_store::{RESERVE_BYTES, Store};
+use bwana_testkit::ManualClock;
 use bwana_types::error::ErrorCode;
 use bwana_types::status::RunStatus;
+use bwana_types::time::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -28,6 +31,8 @@ const DISK_SIZE: &str = "size=320m";
 /// Data that is large enough for a reserve.
 const NOISE_BLOBS: u8 = 17;
 const NOISE_BYTES: usize = 4 * 1024 * 1024;
+/// Of the database.
+const PAGE_BYTES: usize = 4_096;
 /// Longer than a host looks away, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -57,6 +62,32 @@ fn on_a_full_disk_everything_rests_and_goes_on_by_itself_when_there_is_room() {
     }
     assert!(output.status.success(), "{text}\n{errors}");
     assert!(text.contains("child is done"), "{text}\n{errors}");
+}
+
+#[tokio::test]
+async fn windows_are_told_of_damage_that_a_check_finds_while_everything_is_open() {
+    let home = Home::new();
+    let app = home.open(Mode::Own);
+    let run = start(&app, PLAIN).await.run;
+    settle(&app, run).await;
+    app.close().await.unwrap();
+    let path = home.path().join("bwana.db");
+    let mut broken = std::fs::read(&path).unwrap();
+    let last = broken.len() - PAGE_BYTES;
+    broken[last..].fill(0xff);
+    std::fs::write(&path, broken).unwrap();
+    let host = HostOptions {
+        // So long after the last check that another one is due.
+        clock: Arc::new(ManualClock::new(Timestamp(4_000_000_000_000))),
+        ..home.host()
+    };
+    let app = App::open(host, Mode::Own).unwrap();
+    let mut heard = listen(&app).await;
+    app.keep_room().unwrap();
+    hears_of_health(&mut heard).await;
+    let health = call::<HomeHealth>(&app, Nothing {}).await.unwrap();
+    assert_eq!(health.mode, HealthMode::Damaged);
+    assert!(!health.is_repair && !health.what.is_empty());
 }
 
 /// Runs in the child only, in its own namespace of mounts: what it mounts goes with it.

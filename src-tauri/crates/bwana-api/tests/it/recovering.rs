@@ -89,6 +89,29 @@ async fn a_damaged_database_is_refused_looked_at_and_brought_back() {
 }
 
 #[tokio::test]
+async fn a_host_with_somebody_in_front_opens_for_repair_only_what_is_damaged() {
+    let (home, _) = damaged().await;
+    for mode in [Mode::Own, Mode::Read] {
+        let app = App::open_or_repair(home.host(), mode).unwrap();
+        assert_eq!(app.mode(), Mode::Repair);
+        let health = call::<HomeHealth>(&app, Nothing {}).await.unwrap();
+        assert!(health.is_repair);
+    }
+    let sound = Home::new();
+    let app = App::open_or_repair(sound.host(), Mode::Own).unwrap();
+    assert_eq!(app.mode(), Mode::Own);
+    let health = call::<HomeHealth>(&app, Nothing {}).await.unwrap();
+    assert!(!health.is_repair);
+    let refused = App::open_or_repair(sound.host(), Mode::Own).err().unwrap();
+    assert_eq!(
+        refused.code,
+        ErrorCode::HomeInUse,
+        "every other error is one"
+    );
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_backup_alone_comes_back_if_that_is_wanted() {
     let (home, [before, _]) = damaged().await;
     let app = home.open(Mode::Repair);

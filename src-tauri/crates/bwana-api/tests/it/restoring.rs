@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bwana_api::care::{BackupReason, BackupShown};
 use bwana_api::command::{
-    BackupPreview, BackupRestore, BackupUndo, ProfilesCreate, ProfilesList, RunList, RunResume,
-    RunShow,
+    BackupList, BackupPreview, BackupRestore, BackupUndo, ProfilesCreate, ProfilesList, RunList,
+    RunResume, RunShow,
 };
 use bwana_api::definitions::Nothing;
-use bwana_api::profiles::ProfileRef;
+use bwana_api::profiles::{ProfileRef, folder_of};
 use bwana_api::restoring::{
     BackupPreview as Preview, BackupRef, BackupRestoreRequest, BackupRestored, BackupUndoRequest,
     LeftOut, RestoreHow,
@@ -118,6 +119,14 @@ async fn a_backup_is_previewed_merged_and_taken_back_with_what_came_since() {
     assert_eq!((lost.runs_lost, lost.needs_restart), (1, false));
     assert!(lost.entries_lost > 5);
     assert_eq!(runs(&app).await.len(), 4, "a look changes nothing");
+
+    let list = call::<BackupList>(&app, Nothing {}).await.unwrap();
+    let why = |one: &BackupShown| (one.why, one.bytes.is_some());
+    assert_eq!(
+        list.others.iter().map(why).collect::<Vec<_>>(),
+        [(BackupReason::BeforeRestore, true)],
+        "a window sees that there is something to take back"
+    );
 
     let prepared = undo(&app, false).await.unwrap();
     assert!(prepared.needs_restart);
@@ -319,6 +328,11 @@ async fn a_backup_comes_back_as_a_profile_of_its_own_and_only_as_a_new_one() {
     );
     assert_eq!(runs(&app).await, [], "here everything is as it was");
     let made = done.profile.unwrap();
+    let found = |name: &str| folder_of(app.home(), name).map_err(|error| error.code);
+    assert_eq!(found("shop"), Ok(home.path().join("profiles/shop")));
+    assert_eq!(found(""), Ok(home.path()));
+    assert_eq!(found("stall"), Err(ErrorCode::UsageNotFound));
+    assert_eq!(found("../shop"), Err(ErrorCode::UsageInvalid));
     assert_eq!(PathBuf::from(&made), home.path().join("profiles/shop"));
     let shop = App::open(host_of(&home, &made), Mode::Own).unwrap();
     let mut found = runs(&shop).await;
