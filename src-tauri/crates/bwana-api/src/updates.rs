@@ -44,6 +44,8 @@ const LOOK_AT_RUNS_EVERY: Duration = Duration::from_millis(500);
 pub struct UpdatesShown {
     /// The one that runs.
     pub version: String,
+    /// Of the database it writes.
+    pub database_format: i64,
     /// The host that is asked; `null`: this program was built without one, and the system's own packages or a file that
     /// was downloaded bring new versions.
     pub source: Option<String>,
@@ -248,6 +250,7 @@ fn shown(app: &App) -> Result<UpdatesShown, ApiError> {
     let backup = before_update.transpose()?.unwrap_or_default();
     Ok(UpdatesShown {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        database_format: DATABASE_FORMAT,
         source: updater.as_ref().map(|one| one.source().host().to_owned()),
         checked_at: known.checked_at.map(Time),
         newer: offer.map(|offer| newer(app, offer)),
