@@ -87,7 +87,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for package in make(options)? {
         say::line(&format!("  {}", package.display()));
     }
-    say::line(&format!("  {}", options.into.join(announce::FILE).display()));
+    say::line(&format!(
+        "  {}",
+        options.into.join(announce::FILE).display()
+    ));
     say::line("where the key is, without a network, in the folder of the packages:");
     say::line(&format!("  {}", announce::signing()));
     Ok(ExitCode::SUCCESS)

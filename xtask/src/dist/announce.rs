@@ -47,8 +47,9 @@ pub(super) fn write(
     into: &Path,
 ) -> anyhow::Result<()> {
     let notes = match notes {
-        Some(file) => fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?,
+        Some(file) => {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
         None => String::new(),
     };
     if notes.len() > NOTES_MAX_BYTES {
@@ -76,8 +77,8 @@ fn own_words(stage: &Stage) -> anyhow::Result<Value> {
         .arg(&nowhere)
         .output()
         .context("cannot run bwana")?;
-    let said: Value = serde_json::from_slice(&output.stdout)
-        .context("bwana does not say which version it is")?;
+    let said: Value =
+        serde_json::from_slice(&output.stdout).context("bwana does not say which version it is")?;
     if !said["version"].is_string() || !said["database_format"].is_u64() {
         bail!("bwana does not say which version it is: {said}");
     }
@@ -112,10 +113,9 @@ mod tests {
 
     #[test]
     fn the_signing_command_says_what_the_program_reads() {
-        let source = fs::read_to_string(
-            crate::root().join("src-tauri/crates/bwana-update/src/source.rs"),
-        )
-        .unwrap();
+        let source =
+            fs::read_to_string(crate::root().join("src-tauri/crates/bwana-update/src/source.rs"))
+                .unwrap();
         for comment in [COMMENTS.0, COMMENTS.1] {
             assert!(source.contains(&format!("{comment}\"")), "{comment}");
             assert!(signing().contains(comment));

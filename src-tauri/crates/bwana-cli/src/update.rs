@@ -24,7 +24,9 @@ pub(crate) async fn command(
         Some(Update::Download) => {
             let door = Door::reader(host)?;
             let Some(shown) = telling::<UpdatesDownload>(&door, out, Nothing {}).await? else {
-                out.aside("Stopped. What was fetched is kept; the same command goes on from there.");
+                out.aside(
+                    "Stopped. What was fetched is kept; the same command goes on from there.",
+                );
                 return Ok(Ends::Cancelled);
             };
             shown
@@ -108,13 +110,19 @@ fn install_words(shown: &InstallShown) -> Vec<String> {
     let backup = format!("Backup: {}", shown.backup);
     if shown.is_done {
         return vec![
-            format!("Version {} is installed. Start Bwana again to use it.", shown.version),
+            format!(
+                "Version {} is installed. Start Bwana again to use it.",
+                shown.version
+            ),
             backup,
         ];
     }
     let next = match &shown.command {
         Some(command) => format!("Install version {} with: {command}", shown.version),
-        None => format!("Install version {} by opening {}", shown.version, shown.file),
+        None => format!(
+            "Install version {} by opening {}",
+            shown.version, shown.file
+        ),
     };
     vec![backup, next]
 }
@@ -123,7 +131,9 @@ fn install_words(shown: &InstallShown) -> Vec<String> {
 fn words(shown: &UpdatesShown) -> Vec<String> {
     let mut lines = vec![format!("This is version {}.", shown.version)];
     if let Some(installed) = &shown.installed {
-        lines.push(format!("Version {installed} is installed. Start Bwana again to use it."));
+        lines.push(format!(
+            "Version {installed} is installed. Start Bwana again to use it."
+        ));
     }
     match (&shown.source, &shown.newer, shown.checked_at) {
         (None, _, _) => lines.push(String::from(
@@ -139,7 +149,10 @@ fn words(shown: &UpdatesShown) -> Vec<String> {
     }
     if let Some(previous) = &shown.previous {
         lines.push(format!("The way back to version {}:", previous.version));
-        lines.push(format!("  {}", previous.command.as_deref().unwrap_or(&previous.file)));
+        lines.push(format!(
+            "  {}",
+            previous.command.as_deref().unwrap_or(&previous.file)
+        ));
         if previous.needs_backup {
             let backup = shown.backup.as_ref();
             lines.push(String::from("  It needs the data as it was then:"));
@@ -150,14 +163,21 @@ fn words(shown: &UpdatesShown) -> Vec<String> {
 }
 
 fn newer_words(lines: &mut Vec<String>, newer: &NewerShown, runs: usize) {
-    lines.push(format!("Version {} is there, released {}.", newer.version, newer.released.0));
+    lines.push(format!(
+        "Version {} is there, released {}.",
+        newer.version, newer.released.0
+    ));
     lines.extend(newer.notes.lines().map(|line| format!("  {line}")));
     if newer.changes_data {
-        lines.push(String::from("It changes the form of the data; an older version does not open it then."));
+        lines.push(String::from(
+            "It changes the form of the data; an older version does not open it then.",
+        ));
     }
     lines.push(match newer.bytes {
         None => String::from("It comes without a package for this system."),
-        Some(bytes) if newer.is_fetched => format!("It is fetched ({}): `bwana update install`.", size(bytes)),
+        Some(bytes) if newer.is_fetched => {
+            format!("It is fetched ({}): `bwana update install`.", size(bytes))
+        }
         Some(bytes) if newer.bytes_here > 0 => format!(
             "{} of {} are fetched: `bwana update download` goes on.",
             size(newer.bytes_here),
@@ -214,34 +234,61 @@ mod tests {
 
     #[test]
     fn a_program_without_a_source_says_how_new_ones_come() {
-        let none = UpdatesShown { source: None, checked_at: None, ..shown() };
-        check(&none, &[
-            "This is version 0.1.0.",
-            "It was built without a source of new versions: install one over this, from where you got it.",
-        ]);
+        let none = UpdatesShown {
+            source: None,
+            checked_at: None,
+            ..shown()
+        };
+        check(
+            &none,
+            &[
+                "This is version 0.1.0.",
+                "It was built without a source of new versions: install one over this, from where you got it.",
+            ],
+        );
     }
 
     #[test]
     fn what_is_known_is_said_with_what_to_do_next() {
-        check(&shown(), &[
-            "This is version 0.1.0.",
-            "example.org knew of nothing newer at 2025-11-25T12:00:00.000Z.",
-        ]);
-        let offered = UpdatesShown { newer: Some(newer()), ..shown() };
-        check(&offered, &[
-            "This is version 0.1.0.",
-            "Version 0.2.0 is there, released 2025-11-25T12:00:00.000Z.",
-            "  Faster.",
-            "  Calmer.",
-            "Fetch it with `bwana update download` (20 MB).",
-        ]);
-        let fetched = NewerShown { is_fetched: true, changes_data: true, ..newer() };
-        let fetched = UpdatesShown { newer: Some(fetched), runs: 2, ..shown() };
-        assert_eq!(words(&fetched)[4..], [
-            "It changes the form of the data; an older version does not open it then.",
-            "It is fetched (20 MB): `bwana update install`.",
-            "Runs under way, which it waits for: 2.",
-        ]);
+        check(
+            &shown(),
+            &[
+                "This is version 0.1.0.",
+                "example.org knew of nothing newer at 2025-11-25T12:00:00.000Z.",
+            ],
+        );
+        let offered = UpdatesShown {
+            newer: Some(newer()),
+            ..shown()
+        };
+        check(
+            &offered,
+            &[
+                "This is version 0.1.0.",
+                "Version 0.2.0 is there, released 2025-11-25T12:00:00.000Z.",
+                "  Faster.",
+                "  Calmer.",
+                "Fetch it with `bwana update download` (20 MB).",
+            ],
+        );
+        let fetched = NewerShown {
+            is_fetched: true,
+            changes_data: true,
+            ..newer()
+        };
+        let fetched = UpdatesShown {
+            newer: Some(fetched),
+            runs: 2,
+            ..shown()
+        };
+        assert_eq!(
+            words(&fetched)[4..],
+            [
+                "It changes the form of the data; an older version does not open it then.",
+                "It is fetched (20 MB): `bwana update install`.",
+                "Runs under way, which it waits for: 2.",
+            ]
+        );
     }
 
     #[test]
@@ -253,11 +300,20 @@ mod tests {
             file: "/data/x.deb".into(),
             command: Some("sudo apt-get install --yes /data/x.deb".into()),
         };
-        assert_eq!(install_words(&by_hand), [
-            "Backup: /data/b",
-            "Install version 0.2.0 with: sudo apt-get install --yes /data/x.deb",
-        ]);
-        let file = InstallShown { command: None, ..by_hand };
-        assert_eq!(install_words(&file)[1], "Install version 0.2.0 by opening /data/x.deb");
+        assert_eq!(
+            install_words(&by_hand),
+            [
+                "Backup: /data/b",
+                "Install version 0.2.0 with: sudo apt-get install --yes /data/x.deb",
+            ]
+        );
+        let file = InstallShown {
+            command: None,
+            ..by_hand
+        };
+        assert_eq!(
+            install_words(&file)[1],
+            "Install version 0.2.0 by opening /data/x.deb"
+        );
     }
 }

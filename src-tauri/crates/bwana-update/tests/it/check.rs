@@ -246,3 +246,21 @@ async fn every_byte_is_counted() {
     let package = traffic.total().since(small).received;
     assert!((1_200_000..1_200_500).contains(&package), "{package}");
 }
+
+/// Made with the program minisign itself and the words of `docs/packages.md`; the other half of its key is gone.
+#[tokio::test]
+async fn what_minisign_signed_is_believed() {
+    let publisher = Publisher::start().await;
+    let (text, signature) = (
+        include_str!("real/latest.json"),
+        include_str!("real/latest.json.minisig"),
+    );
+    publisher.publish_as(text.as_bytes(), signature.as_bytes());
+    let key = include_str!("real/key.pub").lines().nth(1).unwrap();
+    let url = format!("{}/latest.json", publisher.site.url);
+    let source = Source::on_loopback(&url, key).unwrap();
+    let installed = publisher.updater().installed().clone();
+    let updater = bwana_update::Updater::new(source, publisher.shelf(), installed);
+    let offer = updater.check(NOW).await.unwrap().offer.unwrap();
+    assert_eq!(offer.manifest.version, Version(0, 2, 0));
+}
