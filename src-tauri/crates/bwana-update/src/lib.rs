@@ -28,6 +28,7 @@ pub use manifest::{
 pub use source::{SIGNATURE_COMMENT, SIGNATURE_MAX_BYTES, Signed, Source, TRUSTED_COMMENT};
 pub use system::{HandOver, INSTALL_TIMEOUT, System, quoted};
 pub use updater::{
-    FREE_MARGIN_BYTES, Installed, Known, Offer, OnProgress, Progress, Stage, Staged, Updater,
+    FREE_MARGIN_BYTES, FreeSpace, Installed, Known, Offer, OnProgress, Progress, Stage, Staged,
+    Updater,
 };
 pub use version::{BadVersion, Version};

@@ -116,7 +116,7 @@ impl Source {
     ///
     /// # Errors
     /// [`Refusal::Signature`] and [`Refusal::Manifest`].
-    pub(crate) fn verify(&self, text: &str, signature: &str) -> Result<Signed, Refusal> {
+    pub fn verify(&self, text: &str, signature: &str) -> Result<Signed, Refusal> {
         let wrong = |why: &str| Refusal::Signature(why.to_owned());
         if signature.len() > SIGNATURE_MAX_BYTES {
             return Err(wrong("it is too long to be one"));
