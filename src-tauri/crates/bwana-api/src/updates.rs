@@ -10,6 +10,7 @@ use bwana_config::{PROFILES_DIR, base_of};
 use bwana_store::{DATABASE_FORMAT, LOCK_FILE, RunFilter, Store};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::status::RunStatus;
+use bwana_types::time::Timestamp;
 use bwana_update::{
     HandOver, Installed, Offer, Progress, Stage, Staged, UpdateError, Updater, Version, quoted,
 };
@@ -156,13 +157,10 @@ impl Updates {
     /// # Errors
     /// [`ErrorCode::RunBusy`] while a version is being installed: what would begin now would begin in the midst of it.
     pub(crate) fn check_calm(&self) -> Result<(), ApiError> {
-        if !self.is_installing.load(Ordering::Acquire) {
-            return Ok(());
+        if self.is_installing.load(Ordering::Acquire) {
+            return Err(installing());
         }
-        let message = "a new version of the program is being installed";
-        Err(ApiError::new(ErrorCode::RunBusy, message)
-            .with_hint("Try again when that is done; nothing is lost.")
-            .with_details(json!({ "reason": "installing" })))
+        Ok(())
     }
 
     fn installed(&self) -> Option<Version> {
@@ -180,6 +178,13 @@ impl Updates {
     }
 }
 
+fn installing() -> ApiError {
+    let message = "a new version of the program is being installed";
+    ApiError::new(ErrorCode::RunBusy, message)
+        .with_hint("Try again when that is done; nothing is lost.")
+        .with_details(json!({ "reason": "installing" }))
+}
+
 /// Held while a version is being installed: nothing new begins.
 struct Calm(App);
 
@@ -187,9 +192,8 @@ impl Calm {
     /// # Errors
     /// If a version is being installed already.
     fn begin(app: &App) -> Result<Self, ApiError> {
-        let updates = app.updates();
-        if updates.is_installing.swap(true, Ordering::AcqRel) {
-            updates.check_calm()?;
+        if app.updates().is_installing.swap(true, Ordering::AcqRel) {
+            return Err(installing());
         }
         Ok(Self(app.clone()))
     }
@@ -492,16 +496,19 @@ async fn ask_if_due(app: &App) -> Result<bool, ApiError> {
     }
     let updater = updater(app)?;
     let now = app.clock().now();
-    let asked = updater.known().checked_at;
-    // A moment in the future is of a clock that was wrong.
-    let age = asked.and_then(|asked| u64::try_from(now.0.saturating_sub(asked.0)).ok());
-    if age.is_some_and(|age| Duration::from_millis(age) < ASK_EVERY) {
+    if !is_due(updater.known().checked_at, now) {
         return Ok(false);
     }
     let answer = updater.check(now).await;
     app.meter().nudge();
     answer.map_err(|error| failed(&error))?;
     Ok(true)
+}
+
+/// A last answer from the future is of a clock that was wrong, and counts for none.
+fn is_due(asked: Option<Timestamp>, now: Timestamp) -> bool {
+    let age = asked.and_then(|asked| u64::try_from(now.0.saturating_sub(asked.0)).ok());
+    age.is_none_or(|age| Duration::from_millis(age) >= ASK_EVERY)
 }
 
 fn failed(error: &UpdateError) -> ApiError {
@@ -542,5 +549,21 @@ fn failed(error: &UpdateError) -> ApiError {
             .with_hint("Install the package by hand; `bwana update` says how.")
             .with_details(json!({ "reason": "not_installed" })),
         UpdateError::Io { .. } | UpdateError::ByHand => api(ErrorCode::UpdateFailed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_asked_a_day_after_the_last_answer_and_at_once_without_one() {
+        let now = Timestamp(1_764_072_000_000);
+        let hours = |hours: i64| Some(Timestamp(now.0 + hours * 3_600_000));
+        assert!(is_due(None, now));
+        assert!(is_due(hours(-24), now));
+        assert!(!is_due(hours(-23), now));
+        assert!(!is_due(hours(0), now));
+        assert!(is_due(hours(2), now), "the clock was wrong");
     }
 }
