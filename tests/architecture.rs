@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("bwana-llm", &["bwana-types"]),
     ("bwana-tools", &["bwana-types"]),
     ("bwana-config", &["bwana-types"]),
+    ("bwana-update", &["bwana-types"]),
     (
         "bwana-engine",
         &[
@@ -41,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bwana-llm",
             "bwana-tools",
             "bwana-config",
+            "bwana-update",
             "bwana-engine",
         ],
     ),

@@ -66,6 +66,7 @@ fn packages_are_whole_and_start_from_the_menu_and_from_links() {
     the_deb_has_everything_and_says_what_it_needs(&made);
     the_rpm_has_everything_and_says_what_it_needs(&made);
     the_hashes_beside_the_packages_are_theirs(&made);
+    the_manifest_beside_them_describes_them(&made);
     what_lies_in_a_package_is_what_its_readers_expect(&made);
     lintian_finds_no_error_that_is_not_known(&made);
     both_openers_start_the_program_with_the_link_as_it_is(&made);
@@ -95,6 +96,7 @@ fn make() -> Option<Made> {
     let options = dist::Options {
         programs: Programs::Built(built.to_owned()),
         into: folder.path().join("out"),
+        notes: None,
     };
     let packages = dist::make(&options).unwrap();
     let of = |kind: &str| {
@@ -225,6 +227,20 @@ fn the_hashes_beside_the_packages_are_theirs(made: &Made) {
         .current_dir(folder)
         .status();
     assert!(checked.unwrap().success());
+}
+
+fn the_manifest_beside_them_describes_them(made: &Made) {
+    let folder = made.deb.parent().unwrap();
+    let text = fs::read_to_string(folder.join("latest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"), "{text}");
+    assert!(manifest["database_format"].as_u64().unwrap() > 0, "{text}");
+    let packages = manifest["packages"].as_array().unwrap();
+    for (package, file) in packages.iter().zip([&made.deb, &made.rpm]) {
+        assert_eq!(package["url"], *file.file_name().unwrap().to_str().unwrap());
+        assert_eq!(package["bytes"], fs::metadata(file).unwrap().len());
+    }
+    assert_eq!(packages.len(), 2, "{text}");
 }
 
 fn what_lies_in_a_package_is_what_its_readers_expect(made: &Made) {

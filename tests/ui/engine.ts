@@ -20,6 +20,12 @@ export interface FakeEngine {
   ): void;
   /** Sends any other event to the page's watch, like text on its way. */
   tell(event: object): void;
+  /** From now on a command of this name is not answered until `answerTo`. */
+  pending(name: string): void;
+  /** Sends an event to the last such command. */
+  tellOf(name: string, event: object): void;
+  /** Answers the last such command. */
+  answerTo(name: string, value: unknown): void;
   /** Ends the connection as a dropped network does. */
   drop(): Promise<void>;
 }
@@ -57,6 +63,8 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
   let socket: WebSocketRoute | undefined;
   let watch = 0;
   let at = 1;
+  /** Commands that wait for their answer, and the number of the last of each. */
+  const waiting = new Map<string, number>();
   const engine: FakeEngine = {
     calls: [],
     refusals: {},
@@ -70,6 +78,17 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
       'tasks.list': { tasks: [] },
       'home.health': HEALTHY,
       'search.find': { runs: [], messages: [], files: [], ready: true },
+      'updates.show': {
+        version: '0.1.0',
+        database_format: 5,
+        source: null,
+        checked_at: null,
+        newer: null,
+        installed: null,
+        runs: 0,
+        previous: null,
+        backup: null,
+      },
       'changes.tune': {},
       'changes.ack': {},
       ...answers,
@@ -89,6 +108,15 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
     },
     tell(event) {
       socket?.send(JSON.stringify({ id: watch, event }));
+    },
+    pending(name) {
+      waiting.set(name, -1);
+    },
+    tellOf(name, event) {
+      socket?.send(JSON.stringify({ id: waiting.get(name), event }));
+    },
+    answerTo(name, value) {
+      socket?.send(JSON.stringify({ id: waiting.get(name), value }));
     },
     async drop() {
       await socket?.close();
@@ -117,6 +145,10 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
             event: { event: 'open', watch: `w${id}`, ...place },
           }),
         );
+        return;
+      }
+      if (waiting.has(name)) {
+        waiting.set(name, id);
         return;
       }
       const known = Object.hasOwn(engine.answers, name);

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: the packages for Linux. What lies in them is decided here and in `src-tauri/packaging`; Tauri's
 //! bundler only writes the formats.
 
+mod announce;
 mod papers;
 
 use std::collections::BTreeMap;
@@ -45,27 +46,31 @@ pub struct Options {
     pub programs: Programs,
     /// Made if it is not there; what is in it stays.
     pub into: PathBuf,
+    /// A file that says what is new, for people.
+    pub notes: Option<PathBuf>,
 }
 
 impl Options {
-    /// From the words after `dist`: `--from FOLDER`, `--into FOLDER`.
+    /// From the words after `dist`: `--from FOLDER`, `--into FOLDER`, `--notes FILE`.
     ///
     /// # Errors
-    /// If there is another word, or a folder is missing.
+    /// If there is another word, or a folder or file is missing.
     pub fn from_words(words: &[String]) -> anyhow::Result<Self> {
         let mut options = Self {
             programs: Programs::Build,
             into: cargo::target_folder().join("dist"),
+            notes: None,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let folder = words.next().map(PathBuf::from);
-            match (word.as_str(), folder) {
+            let path = words.next().map(PathBuf::from);
+            match (word.as_str(), path) {
                 ("--from", Some(folder)) => options.programs = Programs::Built(folder),
                 ("--into", Some(folder)) => options.into = folder,
+                ("--notes", Some(file)) => options.notes = Some(file),
                 _ => {
                     bail!(
-                        "`{word}` is not understood: cargo xtask dist [--from FOLDER] [--into FOLDER]"
+                        "`{word}` is not understood: cargo xtask dist [--from FOLDER] [--into FOLDER] [--notes FILE]"
                     )
                 }
             }
@@ -82,10 +87,16 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for package in make(options)? {
         say::line(&format!("  {}", package.display()));
     }
+    say::line(&format!(
+        "  {}",
+        options.into.join(announce::FILE).display()
+    ));
+    say::line("where the key is, without a network, in the folder of the packages:");
+    say::line(&format!("  {}", announce::signing()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a .deb and an .rpm, and a list of their hashes beside them.
+/// Makes a .deb and an .rpm, a list of their hashes beside them, and what the program of before reads to hear of them.
 ///
 /// # Errors
 /// If this is no Linux, something cannot be built, or the bundler fails.
@@ -96,6 +107,7 @@ pub fn make(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
         );
     }
     ui::packages()?;
+    announce::check_source()?;
     let built = match &options.programs {
         Programs::Built(folder) => std::path::absolute(folder)?,
         Programs::Build => build()?,
@@ -110,6 +122,7 @@ pub fn make(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
     fs::write(&config, configuration(&stage, &files)?.to_string())?;
     bundle(&stage, &config)?;
     let packages = collect(&stage, &into)?;
+    announce::write(&stage, &packages, options.notes.as_deref(), &into)?;
     fs::remove_dir_all(&stage.folder)?;
     Ok(packages)
 }

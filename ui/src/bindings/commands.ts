@@ -57,6 +57,8 @@ import type {
   HostRequest,
   ImportReport,
   ImportTextRequest,
+  InstallRequest,
+  InstallShown,
   JournalRecord,
   LogTail,
   MeasureShown,
@@ -125,6 +127,7 @@ import type {
   ToolsCallRequest,
   TuneRequest,
   UnlockRequest,
+  UpdatesShown,
   UsageReport,
   UsageRequest,
   UseRequest,
@@ -974,6 +977,38 @@ export interface Commands {
     streams: false;
     reads: true;
     permission: 'read';
+  };
+  /** Says what is known of newer versions of the program. Asks nobody. */
+  'updates.show': {
+    request: Nothing;
+    response: UpdatesShown;
+    streams: false;
+    reads: true;
+    permission: 'read';
+  };
+  /** Asks whether there is a newer version. */
+  'updates.check': {
+    request: Nothing;
+    response: UpdatesShown;
+    streams: false;
+    reads: true;
+    permission: 'configure';
+  };
+  /** Fetches it. */
+  'updates.download': {
+    request: Nothing;
+    response: UpdatesShown;
+    streams: true;
+    reads: true;
+    permission: 'configure';
+  };
+  /** Copies everything and gives the fetched version to the system, when no run is under way. */
+  'updates.install': {
+    request: InstallRequest;
+    response: InstallShown;
+    streams: true;
+    reads: false;
+    permission: 'configure';
   };
   /** Shows the last lines of the program's own log. */
   'logs.tail': {

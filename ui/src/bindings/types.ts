@@ -604,10 +604,10 @@ export type CommandEvent = {
   done: number;
   event: 'progress';
   seconds_left?: number | null;
-  /** `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`. */
+  /** `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`; of an update also `waiting`, where `total` is the runs it waits for, `backing_up` and `installing`. */
   stage?: string | null;
   total: number | null;
-  /** Id of a model, or the file it comes from. */
+  /** Id of a model, or the file it comes from; `update` for a version of the program. */
   what: string;
 };
 
@@ -1069,6 +1069,24 @@ export interface ImportedLine {
   status: string;
 }
 
+/** Who installs. */
+export type InstallBy = 'system' | 'command' | 'file';
+
+export interface InstallRequest {
+  /** Wait until the runs under way have ended; otherwise they are a reason to refuse. */
+  wait?: boolean;
+}
+
+export interface InstallShown {
+  /** The copy of everything that was made before, as a folder. */
+  backup: string;
+  command: string | null;
+  file: string;
+  /** The system has installed it. Otherwise a person does: by the command, or by opening the file. */
+  is_done: boolean;
+  version: string;
+}
+
 /** One problem of a file. */
 export interface IssueShown {
   code: string;
@@ -1304,6 +1322,26 @@ export interface NameRef {
   name: string;
 }
 
+export interface NewerShown {
+  /** Of the package for this system; `null`: there is none. */
+  bytes: number | null;
+  /** So much of it is here. */
+  bytes_here: number;
+  /** It writes data the version that runs cannot open. */
+  changes_data: boolean;
+  /** What a person types in a terminal to install it, where this system has a command for it. */
+  command: string | null;
+  /** The fetched package. */
+  file: string | null;
+  install: InstallBy;
+  /** It is here whole. */
+  is_fetched: boolean;
+  /** What is new, as its publisher writes it: plain text. */
+  notes: string;
+  released: Time;
+  version: string;
+}
+
 export interface NoProgressNoticed {
   stage: NoProgressStage;
   /** What was repeated, for people. */
@@ -1483,6 +1521,16 @@ export interface PresetShown {
 export interface PreviewProblem {
   code: string;
   what: string;
+}
+
+/** A version that was installed from here before. */
+export interface PreviousShown {
+  /** What a person types to go back to it. */
+  command: string | null;
+  file: string;
+  /** It does not open the data as it is now: going back needs the copy that was made before. */
+  needs_backup: boolean;
+  version: string;
 }
 
 export interface PriceShown {
@@ -2509,6 +2557,28 @@ export interface TuneRequest {
 
 export interface UnlockRequest {
   passphrase: SecretText;
+}
+
+/** What is known of newer versions. */
+export interface UpdatesShown {
+  /** The last copy of everything that was made before a version was installed. */
+  backup: BackupShown | null;
+  /** When it last gave an answer that was believed. */
+  checked_at: Time | null;
+  /** Of the database it writes. */
+  database_format: number;
+  /** A version that was installed while this one runs: it is used after a restart. */
+  installed: string | null;
+  /** `null`: nothing newer is known. */
+  newer: NewerShown | null;
+  /** The way back. */
+  previous: PreviousShown | null;
+  /** Runs under way, for which an installation waits. */
+  runs: number;
+  /** The host that is asked; `null`: this program was built without one, and the system's own packages or a file that was downloaded bring new versions. */
+  source: string | null;
+  /** The one that runs. */
+  version: string;
 }
 
 /** Tokens of one call. `estimated` says that the provider did not tell and we counted ourselves. */

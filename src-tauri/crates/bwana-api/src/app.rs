@@ -31,6 +31,7 @@ use crate::parts::Parts;
 use crate::quiet;
 use crate::recovering;
 use crate::search::{self, Searching};
+use crate::updates::{self, Updates};
 use crate::window::CallText;
 
 /// Who pauses the runs of a restored backup.
@@ -106,6 +107,8 @@ struct Inner {
     meter: Arc<Meter>,
     /// Whether the disk is full and everything rests.
     rest: Rest,
+    /// Newer versions of the program.
+    updates: Updates,
     /// Why there is no database open that could be: for repair only.
     damage: Option<StoreError>,
     /// Work of ours that must end before the store closes.
@@ -177,6 +180,7 @@ impl App {
                 moments: Moments::default(),
                 meter,
                 rest: Rest::default(),
+                updates: Updates::default(),
                 damage,
                 tracker: TaskTracker::new(),
             }),
@@ -251,14 +255,23 @@ impl App {
         health::keep(self)
     }
 
-    /// Everything a host that stays does unasked: backups, the index for searching, room on the disk.
+    /// Asks once a day for a newer version of the program, as long as the folder is open and the person wants it.
+    ///
+    /// # Errors
+    /// If this process only reads.
+    pub fn keep_updates(&self) -> Result<(), ApiError> {
+        updates::keep(self)
+    }
+
+    /// Everything a host that stays does unasked: backups, the index for searching, room on the disk, newer versions.
     ///
     /// # Errors
     /// If this process only reads.
     pub fn keep_house(&self, first_backup_after: Duration) -> Result<(), ApiError> {
         self.keep_backups(first_backup_after)?;
         self.keep_search()?;
-        self.keep_room()
+        self.keep_room()?;
+        self.keep_updates()
     }
 
     /// Lets what is in flight settle for two seconds, makes everything durable and gives the folder free.
@@ -373,6 +386,11 @@ impl App {
 
     pub(crate) fn rest(&self) -> &Rest {
         &self.inner.rest
+    }
+
+    /// Where newer versions come from, and what this machine does with them.
+    pub fn updates(&self) -> &Updates {
+        &self.inner.updates
     }
 
     /// Why the database could not be opened; only where it was opened for repair.

@@ -36,6 +36,8 @@ pub enum BackupReason {
     Rolling,
     /// Runs were about to be taken in from another one.
     BeforeRestore,
+    /// Another version of the program was about to be installed.
+    BeforeUpdate,
     /// With `bwana backup`.
     Asked,
 }
@@ -59,6 +61,7 @@ impl From<RollingBackup> for BackupShown {
             why: match backup.why {
                 BackupWhy::Rolling => BackupReason::Rolling,
                 BackupWhy::BeforeRestore => BackupReason::BeforeRestore,
+                BackupWhy::BeforeUpdate => BackupReason::BeforeUpdate,
                 BackupWhy::Asked => BackupReason::Asked,
             },
         }

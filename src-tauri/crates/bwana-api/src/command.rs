@@ -16,7 +16,7 @@ use crate::{
     about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts, drawing, egress,
     events, export, feed, grants, health, logs, models, moment, overview, pages, plan, profiles,
     providers, record, recovering, replay, restoring, runs, say, search, secrets, settings,
-    spending, takeover, tasks, tools, usage, versions, window,
+    spending, takeover, tasks, tools, updates, usage, versions, window,
 };
 
 /// What a command is called with besides its request.
@@ -79,7 +79,13 @@ pub struct CommandInfo {
 }
 
 /// Commands that tell what happens before they answer.
-const STREAMING: &[&str] = &["run.events", "models.pull", "changes.watch"];
+const STREAMING: &[&str] = &[
+    "run.events",
+    "models.pull",
+    "changes.watch",
+    "updates.download",
+    "updates.install",
+];
 
 impl CommandInfo {
     /// Whether it tells something before it answers.
@@ -223,6 +229,9 @@ impl App {
         }
         if C::NEEDS != Needs::Reader {
             health::check_awake(self, C::NAME)?;
+        }
+        if C::NEEDS == Needs::Runs || C::PERMISSION == Permission::Decide {
+            self.updates().check_calm()?;
         }
         C::perform(self, ctx, request).await
     }
@@ -485,6 +494,16 @@ commands! {
     ArtifactsPage = "artifacts.page" (Reader, Read) drawing::PageRequest => drawing::PageShown, drawing::page;
     /// Says what this program is, where its data stands, and what it is made with.
     AppAbout = "app.about" (Reader, Read) definitions::Nothing => about::AboutShown, about::about;
+    /// Says what is known of newer versions of the program. Asks nobody.
+    UpdatesShow = "updates.show" (Reader, Read) definitions::Nothing => updates::UpdatesShown, updates::show;
+    /// Asks whether there is a newer version.
+    UpdatesCheck = "updates.check" (Reader, Configure) definitions::Nothing => updates::UpdatesShown, updates::check;
+    /// Fetches it.
+    UpdatesDownload = "updates.download" (Reader, Configure) definitions::Nothing => updates::UpdatesShown,
+        updates::download;
+    /// Copies everything and gives the fetched version to the system, when no run is under way.
+    UpdatesInstall = "updates.install" (Owner, Configure) updates::InstallRequest => updates::InstallShown,
+        updates::install;
     /// Shows the last lines of the program's own log.
     LogsTail = "logs.tail" (Reader, Read) logs::TailRequest => logs::LogTail, logs::tail;
     /// Shows every line of what a person may hand to somebody who helps. Nothing sends it.

@@ -80,9 +80,10 @@ pub enum Event {
     },
     /// How far something is; `total` is `None` while nobody knows.
     Progress {
-        /// Id of a model, or the file it comes from.
+        /// Id of a model, or the file it comes from; `update` for a version of the program.
         what: String,
-        /// `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`.
+        /// `checking`, `downloading`, `fetching_package`, `unpacking` or `copying`; of an update also `waiting`, where
+        /// `total` is the runs it waits for, `backing_up` and `installing`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stage: Option<String>,
         /// Bytes.

@@ -62,6 +62,7 @@ pub mod takeover;
 pub mod tasks;
 pub mod tools;
 mod unattended;
+pub mod updates;
 pub mod usage;
 pub mod versions;
 mod view;

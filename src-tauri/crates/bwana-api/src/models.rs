@@ -1,6 +1,6 @@
 //! Commands about models on this machine: what there is, fetching, adding and deleting.
 
-mod progress;
+pub(crate) mod progress;
 mod shown;
 
 use std::path::PathBuf;

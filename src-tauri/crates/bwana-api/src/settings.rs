@@ -92,6 +92,7 @@ const KEYS: &[&str] = &[
     "local_threads",
     "local_context",
     "local_unload_after_min",
+    "update_daily_check",
 ];
 
 pub(crate) async fn show(app: &App, _ctx: Ctx, _: Nothing) -> Result<SettingsShown, ApiError> {
@@ -191,6 +192,7 @@ fn one(settings: &Settings, key: &str) -> SettingShown {
         "notifications" => (Switch, json!(window.notifications), json!(true)),
         "global_shortcut" => (Text, json!(window.global_shortcut), Value::Null),
         "letter_keys" => (Switch, json!(!window.no_letter_keys), json!(true)),
+        "update_daily_check" => (Switch, json!(settings.updates.daily_check), json!(false)),
         "local_model" => (Text, json!(local.model), Value::Null),
         "local_threads" => (Number, json!(local.threads), Value::Null),
         "local_context" => (Number, json!(local.context), Value::Null),
@@ -226,10 +228,12 @@ impl<'a> Change<'a> {
         };
         let is_null = value.is_null();
         Ok(match key {
-            "arabic_digits" | "notifications" | "letter_keys" => match value.as_bool() {
-                value if value.is_some() || is_null => Self::Switch(key, value),
-                _ => return Err(wrong("true or false")),
-            },
+            "arabic_digits" | "notifications" | "letter_keys" | "update_daily_check" => {
+                match value.as_bool() {
+                    value if value.is_some() || is_null => Self::Switch(key, value),
+                    _ => return Err(wrong("true or false")),
+                }
+            }
             "local_threads" | "local_context" | "local_unload_after_min" => {
                 let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
                 match number {
@@ -258,6 +262,9 @@ impl<'a> Change<'a> {
             Self::DayBudget(limit) => settings.budget.day_usd = limit,
             Self::Switch("arabic_digits", on) => window.arabic_digits = on.unwrap_or_default(),
             Self::Switch("notifications", on) => window.notifications = on,
+            Self::Switch("update_daily_check", on) => {
+                settings.updates.daily_check = on.unwrap_or_default();
+            }
             Self::Switch(_, on) => window.no_letter_keys = on == Some(false),
             Self::Number("local_threads", number) => settings.local.threads = number,
             Self::Number("local_context", number) => settings.local.context = number,
@@ -317,6 +324,8 @@ mod tests {
         check("notifications", json!(false), true);
         check("notifications", json!("no"), false);
         check("letter_keys", json!(false), true);
+        check("update_daily_check", json!(true), true);
+        check("update_daily_check", json!("daily"), false);
         check("local_threads", json!(3), true);
         check("local_threads", json!(0), false);
         check("local_context", json!(4096), true);

@@ -208,6 +208,19 @@ Words may be begun only. Words in double quotes must stand as they are.")]
         #[arg(long)]
         rebuild: bool,
     },
+    /// Newer versions of this program: what is known, asking, fetching, installing
+    ///
+    /// Nothing is asked, fetched or installed unless you say so. An installation waits until no run is under way, and
+    /// makes a backup first.
+    #[command(after_help = "Examples:
+  bwana update                        what is known, without asking anybody
+  bwana update check
+  bwana update download
+  bwana update install --wait")]
+    Update {
+        #[command(subcommand)]
+        what: Option<Update>,
+    },
     /// Look at this machine and say what is missing
     Doctor,
     /// What you may hand to somebody who helps: versions, settings, findings, the last log lines
@@ -250,6 +263,20 @@ pub(crate) enum RecoverFrom {
     /// The same, and what can be read of the damaged database behind it
     #[default]
     Salvage,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Update {
+    /// Ask whether there is a newer version
+    Check,
+    /// Fetch it; what was fetched before is continued
+    Download,
+    /// Make a backup and give the fetched version to the system, which asks you
+    Install {
+        /// Wait until the runs under way have ended
+        #[arg(long)]
+        wait: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,6 +26,7 @@ mod settings;
 mod signals;
 mod simple;
 mod stage;
+mod update;
 mod watch;
 mod work;
 
@@ -120,6 +121,7 @@ async fn command(host: &HostOptions, args: &Args, out: &Out) -> Result<Ends, Api
         Cli::Verify { rebuild } => data::verify(host, out, *rebuild).await,
         Cli::Diagnostics { file } => data::diagnostics(host, out, file.as_deref()).await,
         Cli::Secrets(secrets) => secrets::command(host, out, secrets).await,
+        Cli::Update { what } => update::command(host, out, *what).await,
         Cli::Models(models) => models::command(host, out, models).await,
         other => simple::command(host, out, other).await,
     }

@@ -1,6 +1,6 @@
 //! Commands about models on this machine: what there is and what fits, fetching with consent, measuring.
 
-mod pull;
+pub(crate) mod pull;
 
 use std::path::PathBuf;
 
@@ -387,7 +387,7 @@ fn dash() -> String {
     String::from("-")
 }
 
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0 => dash(),
         bytes if bytes < 1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),

@@ -32,5 +32,5 @@ pub use secrets::{
 };
 pub use settings::{
     BudgetSettings, EgressSettings, LANGUAGES, LocalSettings, SecretSettings, Settings,
-    WindowSettings, parse_private_host,
+    UpdateSettings, WindowSettings, parse_private_host,
 };

@@ -42,6 +42,8 @@ pub struct Settings {
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: SecretSettings,
     #[serde(skip_serializing_if = "is_default")]
+    pub updates: UpdateSettings,
+    #[serde(skip_serializing_if = "is_default")]
     pub window: WindowSettings,
     /// In the order in which they were added.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +116,15 @@ pub struct SecretSettings {
     /// Where secrets are kept; `None`: nobody has chosen yet, and none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceKind>,
+}
+
+/// New versions of the program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateSettings {
+    /// Once a day it is asked whether there is one; otherwise only when a person asks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub daily_check: bool,
 }
 
 /// The languages the window speaks.

@@ -26,7 +26,7 @@ use crate::grants::{self, GrantInfo};
 use crate::ledger::{self, CallSpent, DaySpent};
 use crate::migrate::copy_database;
 use crate::restore;
-use crate::rolling::{self, RollingBackup};
+use crate::rolling::{self, Before, RollingBackup};
 use crate::room;
 use crate::runs::{self, NewFork, NewRun, NewRunPrepared, RunFilter, RunInfo, RunRow};
 use crate::store::Store;
@@ -208,9 +208,30 @@ impl Store {
     /// # Errors
     /// As [`roll_backup`](Self::roll_backup).
     pub async fn backup_before(&self) -> Result<BackupDone> {
+        self.backup_before_what(Before::Restore).await
+    }
+
+    /// Copies everything before another version of the program comes: the way back for the data. It stays for
+    /// [`crate::UNDO_DAYS`], the newest for ever.
+    ///
+    /// # Errors
+    /// As [`roll_backup`](Self::roll_backup).
+    pub async fn backup_before_update(&self) -> Result<BackupDone> {
+        self.backup_before_what(Before::Update).await
+    }
+
+    async fn backup_before_what(&self, what: Before) -> Result<BackupDone> {
         let home = self.folder_of()?;
-        let to = rolling::prepare_before(&home, self.inner.clock.now())?;
+        let to = rolling::prepare_before(&home, what, self.inner.clock.now())?;
         self.backup(&to).await
+    }
+
+    /// The copies that were made before another version came, newest first.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn backups_before_update(&self) -> Result<Vec<RollingBackup>> {
+        rolling::list_before(&self.folder_of()?, Before::Update)
     }
 
     /// Prepares that the next owner of this data folder finds what `from` holds, and keeps beside it what is there

@@ -18,6 +18,8 @@ use crate::migrate::unused;
 const ROLLING_DIR: &str = "rolling";
 /// In the backups of the data folder: what was there before something was taken in.
 const BEFORE_DIR: &str = "before-restore";
+/// In the backups of the data folder: what was there before another version of the program came.
+const BEFORE_UPDATE_DIR: &str = "before-update";
 /// How long those stay.
 pub const UNDO_DAYS: i64 = 30;
 /// In front of the name of one that is being removed: what is left of it is no backup any more.
@@ -44,6 +46,8 @@ pub enum BackupWhy {
     Rolling,
     /// Something was about to be taken in.
     BeforeRestore,
+    /// Another version of the program was about to come.
+    BeforeUpdate,
     /// A person asked for it; it is never removed.
     Asked,
 }
@@ -60,13 +64,40 @@ pub(crate) fn folder(home: &Path) -> PathBuf {
     home.join(BACKUPS_DIR).join(ROLLING_DIR)
 }
 
-/// Where a copy of everything goes before something is taken in, and removes those that are too old to go back to. The
-/// newest stays however old it is.
+/// What a copy is made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Something is taken in from a backup.
+    Restore,
+    /// Another version of the program comes.
+    Update,
+}
+
+impl Before {
+    const ALL: [Self; 2] = [Self::Restore, Self::Update];
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Restore => BEFORE_DIR,
+            Self::Update => BEFORE_UPDATE_DIR,
+        }
+    }
+
+    const fn why(self) -> BackupWhy {
+        match self {
+            Self::Restore => BackupWhy::BeforeRestore,
+            Self::Update => BackupWhy::BeforeUpdate,
+        }
+    }
+}
+
+/// Where a copy of everything goes before something of consequence, and removes those that are too old to go back to. The
+/// newest of each kind stays however old it is.
 ///
 /// # Errors
 /// `Full` if it would leave too little room for the work.
-pub(crate) fn prepare_before(home: &Path, now: Timestamp) -> Result<PathBuf> {
-    let folder = home.join(BACKUPS_DIR).join(BEFORE_DIR);
+pub(crate) fn prepare_before(home: &Path, what: Before, now: Timestamp) -> Result<PathBuf> {
+    let folder = home.join(BACKUPS_DIR).join(what.folder());
     make_room(home, &folder)?;
     clear_before(home, now)?;
     let stamp = now.to_rfc3339().replace(':', "-");
@@ -76,17 +107,21 @@ pub(crate) fn prepare_before(home: &Path, now: Timestamp) -> Result<PathBuf> {
 
 /// Removes copies that are too old to go back to.
 pub(crate) fn clear_before(home: &Path, now: Timestamp) -> Result<()> {
-    let found = list_in(
-        &home.join(BACKUPS_DIR).join(BEFORE_DIR),
-        BackupWhy::BeforeRestore,
-    )?;
-    for backup in found.iter().skip(1) {
-        if now.0.saturating_sub(backup.made_at.0) > UNDO_DAYS * DAY_MS {
-            remove(&backup.path)
-                .map_err(|error| StoreError::io("removing an old backup", &backup.path, &error))?;
+    for what in Before::ALL {
+        for backup in list_before(home, what)?.iter().skip(1) {
+            if now.0.saturating_sub(backup.made_at.0) > UNDO_DAYS * DAY_MS {
+                remove(&backup.path).map_err(|error| {
+                    StoreError::io("removing an old backup", &backup.path, &error)
+                })?;
+            }
         }
     }
     Ok(())
+}
+
+/// Copies of one kind, newest first.
+pub(crate) fn list_before(home: &Path, what: Before) -> Result<Vec<RollingBackup>> {
+    list_in(&home.join(BACKUPS_DIR).join(what.folder()), what.why())
 }
 
 /// Newest first. Only whole ones, and nothing that is a link or was put here by somebody else.
@@ -98,11 +133,9 @@ pub(crate) fn list(home: &Path) -> Result<Vec<RollingBackup>> {
 pub(crate) fn list_all(home: &Path) -> Result<Vec<RollingBackup>> {
     let backups = home.join(BACKUPS_DIR);
     let mut all = list_in(&backups, BackupWhy::Asked)?;
-    for (folder, why) in [
-        (ROLLING_DIR, BackupWhy::Rolling),
-        (BEFORE_DIR, BackupWhy::BeforeRestore),
-    ] {
-        all.extend(list_in(&backups.join(folder), why)?);
+    all.extend(list(home)?);
+    for what in Before::ALL {
+        all.extend(list_before(home, what)?);
     }
     all.sort_by_key(|backup| std::cmp::Reverse(backup.made_at));
     Ok(all)

@@ -94,6 +94,9 @@ error_codes! {
     BudgetInvalid = "budget.invalid" => Usage, "Write an amount in US dollars, like 1.50.";
     OwnerUnreachable = "owner.unreachable" => Failed, "The program that owns the data folder does not answer; restart it.";
     OwnerVersion = "owner.version" => Failed, "Restart the program that owns the data folder; it is another version.";
+    UpdateNone = "update.none" => Usage, "Look with `bwana update` at what there is.";
+    UpdateRefused = "update.refused" => Failed, "Nothing was changed. Get the new version from where you got this one, or try again later.";
+    UpdateFailed = "update.failed" => Failed, "Nothing was changed. Try again, or install the package by hand.";
     SessionRefused = "session.refused" => Usage, "Open the link that `bwana serve` prints: it works once, within a minute.";
     Internal = "internal.bug" => Failed, "This is a mistake of ours; nothing was lost. Please report it with the message.";
 }

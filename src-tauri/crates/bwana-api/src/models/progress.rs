@@ -71,21 +71,33 @@ impl Meter {
 
 /// Turns progress of a fetch of `what` into events.
 pub(super) fn telling(events: &Events, what: &str) -> impl FnMut(Progress) + Send + use<> {
+    let mut tell = telling_stages(events, what);
+    move |progress: Progress| {
+        let stage = stage(progress.stage);
+        tell(stage, progress.done_bytes, progress.total_bytes);
+    }
+}
+
+/// Turns what is told of a fetch (its stage, the bytes done, and all of them where known) into events.
+pub(crate) fn telling_stages(
+    events: &Events,
+    what: &str,
+) -> impl FnMut(&'static str, u64, Option<u64>) + Send + use<> {
     let events = events.clone();
     let what = what.to_owned();
     let begun = Instant::now();
     let mut meter = Meter::default();
     let mut stage_before = None;
     let mut told: Option<Duration> = None;
-    move |progress: Progress| {
+    move |stage, done, total| {
         let now = begun.elapsed();
-        let is_new = stage_before != Some(progress.stage);
+        let is_new = stage_before != Some(stage);
         if is_new {
             meter = Meter::default();
-            stage_before = Some(progress.stage);
+            stage_before = Some(stage);
         }
-        let (speed, left) = meter.at(now, progress.done_bytes, progress.total_bytes);
-        let is_last = progress.total_bytes == Some(progress.done_bytes);
+        let (speed, left) = meter.at(now, done, total);
+        let is_last = total == Some(done);
         let is_due = told.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
         if !(is_new || is_last || is_due) {
             return;
@@ -93,9 +105,9 @@ pub(super) fn telling(events: &Events, what: &str) -> impl FnMut(Progress) + Sen
         told = Some(now);
         events.tell_if_ready(Event::Progress {
             what: what.clone(),
-            stage: Some(stage(progress.stage).to_owned()),
-            done: progress.done_bytes,
-            total: progress.total_bytes,
+            stage: Some(stage.to_owned()),
+            done,
+            total,
             bytes_per_s: speed,
             seconds_left: left,
         });

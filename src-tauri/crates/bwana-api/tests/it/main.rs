@@ -13,6 +13,8 @@ mod definitions;
 mod desk;
 mod exports;
 mod feed;
+#[cfg(target_os = "linux")]
+mod files;
 mod grants;
 mod health;
 mod lists;
@@ -29,3 +31,5 @@ mod socket;
 mod spending;
 mod traffic;
 mod trying;
+#[cfg(target_os = "linux")]
+mod updates;

@@ -100,7 +100,7 @@ fn agreed(out: &Out) -> Result<bool, ApiError> {
     Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn bar(out: &Out) -> Option<ProgressBar> {
+pub(crate) fn bar(out: &Out) -> Option<ProgressBar> {
     if !out.draws() {
         return None;
     }
@@ -109,7 +109,7 @@ fn bar(out: &Out) -> Option<ProgressBar> {
 }
 
 /// A bar on a terminal; elsewhere a line for every tenth; for scripts the event itself.
-fn progress(out: &Out, bar: Option<&ProgressBar>, told: &mut u64, event: &Event) {
+pub(crate) fn progress(out: &Out, bar: Option<&ProgressBar>, told: &mut u64, event: &Event) {
     let Event::Progress {
         what,
         stage,

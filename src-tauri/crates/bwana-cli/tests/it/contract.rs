@@ -54,6 +54,7 @@ fn a_reader_makes_nothing_in_a_folder_that_does_not_exist() {
         "models list",
         "budget show",
         "doctor",
+        "update",
     ] {
         bwana.run(words(line)).expect_code(0);
         assert!(!bwana.home().exists(), "{line}");
@@ -83,6 +84,7 @@ fn every_command_helps() {
         "settings",
         "profiles",
         "verify",
+        "update",
         "doctor",
     ] {
         assert!(said.contains(&format!("\n  {command} ")), "{command}");
