@@ -69,6 +69,8 @@ import type {
   Moment,
   NameRef,
   Nothing,
+  PageRequest,
+  PageShown,
   Pages,
   PagesRequest,
   PassphraseRequest,
@@ -966,6 +968,14 @@ export interface Commands {
   'artifacts.read': {
     request: ReadRequest;
     response: ArtifactPiece;
+    streams: false;
+    reads: true;
+    permission: 'read';
+  };
+  /** Draws a page of a PDF a run wrote. */
+  'artifacts.page': {
+    request: PageRequest;
+    response: PageShown;
     streams: false;
     reads: true;
     permission: 'read';

@@ -271,7 +271,7 @@ export interface AtWork {
 
 export interface BackupList {
   /** The others in the data folder, newest first. */
-  others?: BackupShown[];
+  others: BackupShown[];
   /** Those that were made by themselves, newest first. The program removes old ones again. */
   rolling: BackupShown[];
 }
@@ -306,7 +306,7 @@ export interface BackupPreview {
 }
 
 /** Why a backup was made. */
-export type BackupReason = 'rolling' | 'before_restore' | 'asked';
+export type BackupReason = 'rolling' | 'before_restore' | 'before_update' | 'asked';
 
 export interface BackupRef {
   /** The folder of a backup, as an absolute path. A window names only those of the data folder. */
@@ -1004,7 +1004,7 @@ export interface HealthShown {
   /** What is free on the disk of the data folder. */
   free_bytes: number;
   /** No database is open: `recover.look` and `recover.run` work here, and little else. */
-  is_repair?: boolean;
+  is_repair: boolean;
   mode: HealthMode;
   /** What is set aside for a full disk; 0 while it is given back, and for little data. */
   reserve_bytes: number;
@@ -1383,6 +1383,29 @@ export interface Opaque {
 
 /** What became of an effect that may have happened. */
 export type Outcome = 'happened' | 'send_again' | 'give_up';
+
+export interface PageRequest {
+  /** Of the run's own list of files; a PDF by its content, whatever its name. */
+  file: string;
+  /** From 0. */
+  page?: number;
+  /** An id, or its last characters. */
+  run: string;
+  /** Of the picture, in pixels; 0: as usual. It is brought to what is possible. */
+  width?: number;
+}
+
+export interface PageShown {
+  height: number;
+  /** Of the file; 0: it is not known. */
+  pages: number;
+  /** PNG in base64. */
+  png?: string | null;
+  /** Why there is no picture. */
+  undrawn?: Undrawn | null;
+  /** Of the picture, in pixels. */
+  width: number;
+}
 
 export interface Pages {
   /** A name for a file of it. */
@@ -2554,6 +2577,9 @@ export interface TuneRequest {
   visible: boolean;
   watch: number;
 }
+
+/** Why a page is not drawn. */
+export type Undrawn = 'no_such_page' | 'broken' | 'locked' | 'too_large' | 'too_much' | 'unavailable';
 
 export interface UnlockRequest {
   passphrase: SecretText;

@@ -419,6 +419,7 @@ export interface MessageArguments {
   'data.whole': undefined;
   'data.why.asked': undefined;
   'data.why.before_restore': undefined;
+  'data.why.before_update': undefined;
   'data.why.rolling': undefined;
   'data.working': undefined;
   'diff.after': undefined;

@@ -13,10 +13,10 @@ use crate::app::App;
 use crate::caller::{Caller, Permission, check};
 use crate::events::Events;
 use crate::{
-    about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts, drawing, egress,
-    events, export, feed, grants, health, logs, models, moment, overview, pages, plan, profiles,
-    providers, record, recovering, replay, restoring, runs, say, search, secrets, settings,
-    spending, takeover, tasks, tools, updates, usage, versions, window,
+    about, agents, artifacts, budget, care, data, definitions, diagnostics, doctor, drafts,
+    drawing, egress, events, export, feed, grants, health, logs, models, moment, overview, pages,
+    plan, profiles, providers, record, recovering, replay, restoring, runs, say, search, secrets,
+    settings, spending, takeover, tasks, tools, updates, usage, versions, window,
 };
 
 /// What a command is called with besides its request.

@@ -91,7 +91,11 @@ pub(crate) async fn page(
     }
     let mut command = Command::new(worker);
     leave_secrets_behind(&mut command);
-    let width = if request.width == 0 { WIDTH } else { request.width };
+    let width = if request.width == 0 {
+        WIDTH
+    } else {
+        request.width
+    };
     command
         .args([DRAW_FLAG, &request.page.to_string(), &width.to_string()])
         .current_dir(std::env::temp_dir())

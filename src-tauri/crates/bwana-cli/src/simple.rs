@@ -60,6 +60,7 @@ pub(crate) async fn command(
         | Cli::Completions { .. }
         | Cli::Man { .. }
         | Cli::Restore(_)
+        | Cli::Update { .. }
         | Cli::Profiles(_)
         | Cli::Recover(_)
         | Cli::Settings(_)

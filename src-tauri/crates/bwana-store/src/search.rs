@@ -358,10 +358,7 @@ mod tests {
             ("solar lamps", Some(r#""solar"* AND "lamps"*"#)),
             (r#""solar lamps" kit"#, Some(r#""solar lamps" AND "kit"*"#)),
             (r#""solar la"#, Some(r#""solar"* AND "la"*"#)),
-            (
-                "a OR b) NOT",
-                Some(r#""a" AND "OR"* AND "b)"* AND "NOT"*"#),
-            ),
+            ("a OR b) NOT", Some(r#""a" AND "OR"* AND "b)"* AND "NOT"*"#)),
             ("text: x* ^y", Some(r#""text:"* AND "x*"* AND "^y"*"#)),
             (r#" -- ( " " "#, None),
             ("", None),
