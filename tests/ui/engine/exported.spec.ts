@@ -29,7 +29,19 @@ const ELEMENTS = new Set(
   `html head meta title style body h1 h2 h3 h4 h5 h6 div span p blockquote pre code ul ol li strong em del hr br table thead
    tbody tr th td a input sup section`.split(/\s+/),
 );
-const ATTRIBUTES = new Set(['dir', 'class', 'lang', 'href', 'start', 'align', 'type', 'checked', 'disabled', 'id', 'title']);
+const ATTRIBUTES = new Set([
+  'dir',
+  'class',
+  'lang',
+  'href',
+  'start',
+  'align',
+  'type',
+  'checked',
+  'disabled',
+  'id',
+  'title',
+]);
 
 test('no payload of a model does anything in a run that was kept as a web page', async ({ host, page }) => {
   test.setTimeout(600_000);
@@ -63,9 +75,18 @@ test('no payload of a model does anything in a run that was kept as a web page',
       links: [...document.querySelectorAll('[href]')].map((node) => node.getAttribute('href') ?? ''),
     }));
     expect(found.pwned, name).toBe(false);
-    expect(found.elements.filter((one) => !ELEMENTS.has(one)), name).toEqual([]);
-    expect(found.attributes.filter((one) => !ATTRIBUTES.has(one)), name).toEqual([]);
-    expect(found.links.filter((one) => !/^(https?:|mailto:|#)/.test(one)), name).toEqual([]);
+    expect(
+      found.elements.filter((one) => !ELEMENTS.has(one)),
+      name,
+    ).toEqual([]);
+    expect(
+      found.attributes.filter((one) => !ATTRIBUTES.has(one)),
+      name,
+    ).toEqual([]);
+    expect(
+      found.links.filter((one) => !/^(https?:|mailto:|#)/.test(one)),
+      name,
+    ).toEqual([]);
     expect(page.url(), name).toBe(`${place}/${at}`);
   }
   expect(canary.connections).toBe(0);

@@ -27,7 +27,7 @@ describe('care of data', () => {
       others: [copy('2026-11-19T08:00:00.000Z', 'asked')],
     };
     expect(allCopies(list).map((one) => one.why)).toEqual(['rolling', 'asked', 'rolling']);
-    expect(allCopies({ rolling: [] })).toEqual([]);
+    expect(allCopies({ rolling: [], others: [] })).toEqual([]);
   });
 
   it('offers to take back only for thirty days, and only what was taken in', () => {
@@ -39,7 +39,7 @@ describe('care of data', () => {
     expect(mayTakeBack({ rolling: [], others: [copy('2026-11-19T08:00:00.000Z', 'asked')] }, now)).toBe(
       false,
     );
-    expect(mayTakeBack({ rolling: [] }, now)).toBe(false);
+    expect(mayTakeBack({ rolling: [], others: [] }, now)).toBe(false);
   });
 
   it('says what a copy would bring, and leaves out what there is none of', () => {

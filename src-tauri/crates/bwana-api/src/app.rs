@@ -115,6 +115,25 @@ struct Inner {
     tracker: TaskTracker,
 }
 
+/// The database, as far as a mode opens it.
+///
+/// # Errors
+/// If it cannot be used.
+fn store_of(host: &HostOptions, mode: Mode) -> Result<Option<Store>, ApiError> {
+    let damaged = |error: StoreError| recovering::with_backups(&host.home, error);
+    match mode {
+        Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
+            Ok(store) => Ok(Some(store)),
+            Err(StoreError::NoDatabase { .. }) => Ok(None),
+            Err(error) => Err(damaged(error)),
+        },
+        Mode::Drive | Mode::Own => Store::open_owner(&host.home, Arc::clone(&host.clock))
+            .map(Some)
+            .map_err(damaged),
+        Mode::Repair => Ok(None),
+    }
+}
+
 impl App {
     /// Opens the data folder. An owner then calls [`App::take_over`].
     ///
@@ -131,18 +150,7 @@ impl App {
             host.secrets.choose(place);
         }
         learn_keys(&host.secrets, &settings.current());
-        let damaged = |error: StoreError| recovering::with_backups(&host.home, error);
-        let store = match mode {
-            Mode::Read => match Store::open_reader(&host.home, Arc::clone(&host.clock)) {
-                Ok(store) => Some(store),
-                Err(StoreError::NoDatabase { .. }) => None,
-                Err(error) => return Err(damaged(error)),
-            },
-            Mode::Drive | Mode::Own => {
-                Some(Store::open_owner(&host.home, Arc::clone(&host.clock)).map_err(damaged)?)
-            }
-            Mode::Repair => None,
-        };
+        let store = store_of(&host, mode)?;
         let damage = match mode {
             // Opened once and closed again, only to hear what it says.
             Mode::Repair => damage_of(&host),
