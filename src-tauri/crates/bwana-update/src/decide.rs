@@ -81,12 +81,12 @@ mod tests {
         }
     }
 
-    fn seen(patch: u32, released: i64, is_same: bool) -> Option<Seen> {
-        Some(Seen {
+    fn seen(patch: u32, released: i64, is_same: bool) -> Seen {
+        Seen {
             version: Version(0, 1, patch),
             released: Timestamp(released),
             is_same,
-        })
+        }
     }
 
     #[track_caller]
@@ -106,14 +106,14 @@ mod tests {
         check((2, 20), 1, None, "newer");
         check((1, 20), 1, None, "current");
         check((0, 20), 1, None, "downgrade");
-        check((2, 20), 1, seen(2, 20, true), "newer");
-        check((2, 20), 1, seen(2, 20, false), "changed");
-        check((3, 20), 1, seen(2, 20, false), "changed");
-        check((2, 19), 1, seen(2, 20, false), "replay");
-        check((3, 19), 1, seen(2, 20, false), "replay");
-        check((2, 21), 1, seen(3, 20, false), "withdrawn");
-        check((3, 21), 1, seen(2, 20, false), "newer");
-        check((2, 21), 2, seen(2, 20, false), "current");
+        check((2, 20), 1, Some(seen(2, 20, true)), "newer");
+        check((2, 20), 1, Some(seen(2, 20, false)), "changed");
+        check((3, 20), 1, Some(seen(2, 20, false)), "changed");
+        check((2, 19), 1, Some(seen(2, 20, false)), "replay");
+        check((3, 19), 1, Some(seen(2, 20, false)), "replay");
+        check((2, 21), 1, Some(seen(3, 20, false)), "withdrawn");
+        check((3, 21), 1, Some(seen(2, 20, false)), "newer");
+        check((2, 21), 2, Some(seen(2, 20, false)), "current");
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
             let installed = Version(0, 1, 1);
             let mut last: Option<(u32, i64)> = None;
             for offer in offers {
-                let seen = last.and_then(|(patch, at)| seen(patch, at, last == Some(offer)));
+                let seen = last.map(|(patch, at)| seen(patch, at, last == Some(offer)));
                 let decision = decide(&manifest(offer.0, offer.1, 1), installed, 1, seen.as_ref());
                 if matches!(decision, Decision::Refused(_)) {
                     continue;

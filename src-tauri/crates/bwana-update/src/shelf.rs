@@ -146,7 +146,7 @@ pub(crate) fn discard(path: &Path) {
 
 pub(crate) fn length_of(path: &Path) -> Option<u64> {
     let file = fs::symlink_metadata(path).ok()?;
-    file.is_file().then(|| file.len())
+    file.is_file().then_some(file.len())
 }
 
 #[cfg(unix)]

@@ -315,11 +315,11 @@ impl Updater {
             bytes_here = if is_fetched { package.bytes } else { part() };
         }
         Some(Offer {
+            manifest,
             package,
             path,
             bytes_here,
             is_fetched,
-            manifest,
         })
     }
 

@@ -20,12 +20,13 @@ pub(crate) enum Reply {
 }
 
 type Files = Arc<Mutex<BTreeMap<String, Reply>>>;
+/// Path and `Range` of each request.
+type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 pub(crate) struct Site {
     pub(crate) url: String,
     files: Files,
-    /// Path and `Range` of each request.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Asked,
     task: JoinHandle<()>,
 }
 
@@ -40,7 +41,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let files = Files::default();
-        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let asked = Asked::default();
         let (serving, seen) = (Arc::clone(&files), Arc::clone(&asked));
         let task = tokio::spawn(async move {
             loop {
@@ -67,11 +68,7 @@ impl Site {
     }
 }
 
-async fn answer(
-    mut stream: TcpStream,
-    files: &Files,
-    asked: &Mutex<Vec<(String, Option<String>)>>,
-) {
+async fn answer(mut stream: TcpStream, files: &Files, asked: &Asked) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
