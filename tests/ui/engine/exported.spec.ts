@@ -49,7 +49,7 @@ test('no payload of a model does anything in a run that was kept as a web page',
   const pages: string[] = [];
   for (const { text, times } of PAYLOADS) {
     const words = text.repeat(times ?? 1).replaceAll('CANARY', canary.host);
-    const run = await host.start(ONE, words.slice(0, INPUT_CHARS));
+    const run = await host.start(ONE, `Words:\n\n${words.slice(0, INPUT_CHARS)}`);
     await host.until(run, 'done');
     pages.push((await host.rpc<{ text: string }>('run.export_as', { run, format: 'html' })).text);
   }
