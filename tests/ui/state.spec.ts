@@ -5,7 +5,7 @@ import { engineOf, RUN, shown, story } from './run-fixture';
 
 const NOW = '2026-11-20T11:02:14Z';
 const READING =
-  /^(run\.(at|window|entry|show)|agents\.list|changes\..*|settings\.show|usage\.today|tasks\.list|drafts\.get)$/;
+  /^(run\.(at|window|entry|show)|agents\.list|home\.health|changes\..*|settings\.show|usage\.today|tasks\.list|drafts\.get)$/;
 const told = story();
 /** The first step is over with this entry. */
 const DONE = told.records.find(({ kind }) => kind === 'step_finished')!.seq;

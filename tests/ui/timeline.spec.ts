@@ -6,7 +6,7 @@ import { APPROVE, engineOf, RUN, shown, Story, story, text, wants } from './run-
 const NOW = '2026-11-20T14:14:20Z';
 const MINUTE = 60_000;
 const READING =
-  /^(run\.(at|window|entry|show)|agents\.list|changes\..*|settings\.show|usage\.today|tasks\.list|drafts\.get)$/;
+  /^(run\.(at|window|entry|show)|agents\.list|home\.health|changes\..*|settings\.show|usage\.today|tasks\.list|drafts\.get)$/;
 
 /** The run of the fixture, answered after a long wait, with a mail sent, tried again, and one more step. */
 function day(): Story {
