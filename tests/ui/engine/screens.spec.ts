@@ -94,8 +94,6 @@ for (const [name, theme, language] of [
     host,
     context,
   }, info) => {
-    // Over twenty screens, each read whole by axe.
-    test.setTimeout(900_000);
     const all = places(await fill(host));
     await host.rpc('settings.set', { key: 'language', value: language });
     for (const [place, { path, shows }] of Object.entries(all)) {
