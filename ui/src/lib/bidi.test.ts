@@ -14,6 +14,8 @@ describe('the direction of a block', () => {
     ['`cargo build --release --workspace` أمر', 'rtl'],
     ['https://example.example/very/long/path انظر', 'rtl'],
     ['info@bahari.example اكتب إلى', 'rtl'],
+    ['اكتب إلى <somebody.with.a.long.name@bahari.example>', 'rtl'],
+    ['انظر web+coap://a.long.name.example/and/a/path', 'rtl'],
     ['```\nconst answer = compute(everything);\n``` هذا', 'rtl'],
     ['```js\nunclosed code block with many letters', 'ltr'],
     ['א ב ג a b', 'rtl'],
