@@ -36,6 +36,15 @@ pub fn forget_outer_cargo(command: &mut Command) {
     }
 }
 
+/// Lets clippy compile the packages of this workspace, with every warning an error: one pass builds and lints, where
+/// `cargo clippy` after `cargo build` reads all third parties a second time. All calls that are to share what was built
+/// must be made so. This is what `cargo clippy` sets for `cargo check`; its driver gives complete programs too.
+pub fn with_lints(command: &mut Command) {
+    command
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
+}
+
 /// Where cargo puts what it builds.
 pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(

@@ -55,21 +55,11 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
         say::line("SKIPPED: the window, and every test of it\n  because: it cannot be built here");
     }
     let selection = selection(window)?;
-    let is_built = phases.hold(
-        "build",
-        &["build", "--workspace"],
-        &with(TARGETS_WITH_HOST, &selection),
-    )?;
-    if !is_built {
-        say::problem("the build failed; nothing was tested");
+    let targets = [TARGETS, &["--examples"], &selection].concat();
+    if !phases.hold("build and lints", &["build", "--workspace"], &targets)? {
+        say::problem("the build failed, or a lint found something; nothing was tested");
         return Ok(ExitCode::FAILURE);
     }
-    let lints = with(&selection, &["--", "-D", "warnings"]);
-    phases.hold(
-        "clippy",
-        &["clippy", "--workspace", "--all-targets"],
-        &lints,
-    )?;
     let failed = ui::hold_in_browser(|name, work| phases.time(name, work));
     phases.failed.extend(failed);
     let fetched = phases.time("waiting for downloads", || fetching.join());
@@ -96,19 +86,9 @@ fn add_components() {
     }
 }
 
-/// Everything but doc examples, of which there are none.
+/// Everything but doc examples, of which there are none. The examples are hosts that tests in a browser talk to, and what
+/// benches compare with.
 const TARGETS: &[&str] = &["--lib", "--bins", "--tests"];
-
-/// The same, the host that tests in a browser talk to, and what fills its data folder.
-const TARGETS_WITH_HOST: &[&str] = &[
-    "--lib",
-    "--bins",
-    "--tests",
-    "--example",
-    "bwana-ui-host",
-    "--example",
-    "bwana-fixture-home",
-];
 
 /// The one feature selection of build, lints and tests.
 fn selection(window: bool) -> anyhow::Result<Vec<&'static str>> {
@@ -122,10 +102,6 @@ fn selection(window: bool) -> anyhow::Result<Vec<&'static str>> {
     Ok(wanted
         .flat_map(|(_, feature)| ["--features", feature])
         .collect())
-}
-
-fn with<'a>(first: &[&'a str], then: &[&'a str]) -> Vec<&'a str> {
-    [first, then].concat()
 }
 
 /// What was done, how long it took, and what did not hold.
@@ -147,6 +123,7 @@ impl Phases {
     /// Runs cargo and remembers if it found something; the phases after it still run.
     fn hold(&mut self, name: &'static str, args: &[&str], more: &[&str]) -> anyhow::Result<bool> {
         let mut cargo = cargo::command();
+        cargo::with_lints(&mut cargo);
         cargo.args(args).args(more);
         let status = self
             .time(name, || cargo.status())
@@ -227,6 +204,7 @@ impl Fetched {
             let mut nextest = Command::new(program);
             nextest.current_dir(crate::root());
             cargo::forget_outer_cargo(&mut nextest);
+            cargo::with_lints(&mut nextest);
             nextest.args(["nextest", "run", "--workspace"]);
             if extent == Extent::Full {
                 nextest.args(["--profile", "full"]);
@@ -234,6 +212,7 @@ impl Fetched {
             nextest
         } else {
             let mut cargo = cargo::command();
+            cargo::with_lints(&mut cargo);
             cargo.args(["test", "--workspace", "--no-fail-fast"]);
             cargo
         };

@@ -10,8 +10,12 @@ import { formatOf, startSession } from '../state/session.svelte';
 import { askToOpen } from './links.svelte';
 import App from './App.svelte';
 import CannotStart from './CannotStart.svelte';
+import { windowKind } from './kind';
+import { router } from './router.svelte';
+import { SCREENS } from './screens';
 
 export async function start(target: HTMLElement): Promise<void> {
+  fetchScreen();
   await useLanguage({ language: rememberedLanguage(), timeZone: 'UTC' });
   let platform: Platform | undefined;
   try {
@@ -33,6 +37,13 @@ export async function start(target: HTMLElement): Promise<void> {
   }
   // Told after the first frame, also when that frame says that it cannot go on.
   requestAnimationFrame(() => platform?.drawn());
+}
+
+/** The first screen comes while the session opens. If it cannot be had now, it is asked for again where it is drawn. */
+function fetchScreen(): void {
+  const { window } = windowKind();
+  const name = window === 'run' ? 'run' : router.route.name;
+  if (window !== 'quick') SCREENS[name]?.().catch(() => undefined);
 }
 
 /** Whether there is no database to show anything of. One that cannot say is asked as usual, and says why then. */
