@@ -159,8 +159,9 @@ class Desk:
 
 
 ACCESSIBLE = "org.a11y.atspi.Accessible"
-# A bit of the states: it can be seen.
+# Bits of the states: it can be seen, and it has the keyboard.
 SHOWING = 1 << 25
+FOCUSED = 1 << 12
 
 
 # From the enumeration of AT-SPI: what a person can do something with.
@@ -195,8 +196,13 @@ def spoken(session):
             # Pages say the number of a role only.
             number = int(one.GetRole(dbus_interface=ACCESSIBLE))
             role = ROLES.get(number) or str(one.GetRoleName(dbus_interface=ACCESSIBLE))
-            showing = bool(int(one.GetState(dbus_interface=ACCESSIBLE)[0]) & SHOWING)
-            found.append({"role": role, "name": str(properties.Get(ACCESSIBLE, "Name")).strip(), "showing": showing})
+            states = int(one.GetState(dbus_interface=ACCESSIBLE)[0])
+            found.append({
+                "role": role,
+                "name": str(properties.Get(ACCESSIBLE, "Name")).strip(),
+                "showing": bool(states & SHOWING),
+                "focused": bool(states & FOCUSED),
+            })
             count = int(properties.Get(ACCESSIBLE, "ChildCount"))
             children = [one.GetChildAtIndex(dbus.Int32(at), dbus_interface=ACCESSIBLE) for at in range(count)]
         except dbus.DBusException:

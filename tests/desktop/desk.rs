@@ -336,6 +336,22 @@ impl Desk {
         });
     }
 
+    /// Waits until what has that name has the keyboard: what is typed before goes nowhere.
+    pub(crate) fn until_focused(&mut self, name: &str) {
+        self.wait(name, |desk| {
+            let said = desk.bridge.ask(&json!({"do": "spoken"}));
+            let focused: Vec<_> = said
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|one| one["showing"] == true && one["focused"] == true)
+                .map(|one| one["name"].clone())
+                .collect();
+            let is_there = focused.iter().any(|one| one == name);
+            is_there.then_some(()).ok_or_else(|| format!("{focused:?}"))
+        });
+    }
+
     fn wait<T>(&mut self, what: &str, look: impl Fn(&mut Self) -> Result<T, String>) -> T {
         let start = Instant::now();
         loop {

@@ -92,6 +92,7 @@ async fn the_tray_opens_a_small_window_that_asks_the_team_in_passing() {
     desk.hear("Ask the team");
     desk.picture("quick");
     // Typed on the keyboard, as the window has it.
+    desk.until_focused("Ask the team");
     desk.type_words("What should we bake on Monday?");
     desk.press_key("Return");
     window.visit("/runs").await;

@@ -40,9 +40,10 @@ pub fn forget_outer_cargo(command: &mut Command) {
 /// `cargo clippy` after `cargo build` reads all third parties a second time. All calls that are to share what was built
 /// must be made so. This is what `cargo clippy` sets for `cargo check`; its driver gives complete programs too.
 pub fn with_lints(command: &mut Command) {
-    command
-        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
-        .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env(
+        "CLIPPY_ARGS",
+        "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
+    );
 }
 
 /// Where cargo puts what it builds.
