@@ -9,8 +9,7 @@ const LETTER = /\p{L}/u;
  * Parts that stay left to right whatever surrounds them. Every part begins at a place of its own (a word, a scheme of bounded
  * length): a long word without an address in it is read once and not from each of its letters.
  */
-const NEUTRAL =
-  /```[\s\S]*?(?:```|$)|`[^`\n]*`|\b[a-z][a-z0-9+.-]{0,31}:\/\/\S+|(?<!\S)[^\s@]+@[^\s@]+/giu;
+const NEUTRAL = /```[\s\S]*?(?:```|$)|`[^`\n]*`|\b[a-z][a-z0-9+.-]{0,31}:\/\/\S+|(?<!\S)[^\s@]+@[^\s@]+/giu;
 /** A verdict needs no more than this many characters. */
 const LOOKED_AT_CHARS = 2_000;
 
