@@ -381,8 +381,7 @@ async function inspectAll(page: Page, most: number): Promise<number> {
   }, most);
 }
 
-/** Every screen that shows what a model wrote. */
-/** `inspected`: so many places of the run are opened in the inspector at most. */
+/** Every screen that shows what a model wrote. `inspected`: so many places of the run are opened in the inspector at most. */
 async function tour(
   page: Page,
   texts: readonly string[],

@@ -55,6 +55,7 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
         say::line("SKIPPED: the window, and every test of it\n  because: it cannot be built here");
     }
     let selection = selection(window)?;
+    // The examples are hosts that tests in a browser talk to, and what benches compare with.
     let targets = [TARGETS, &["--examples"], &selection].concat();
     if !phases.hold("build and lints", &["build", "--workspace"], &targets)? {
         say::problem("the build failed, or a lint found something; nothing was tested");
@@ -86,8 +87,7 @@ fn add_components() {
     }
 }
 
-/// Everything but doc examples, of which there are none. The examples are hosts that tests in a browser talk to, and what
-/// benches compare with.
+/// Everything but doc examples, of which there are none.
 const TARGETS: &[&str] = &["--lib", "--bins", "--tests"];
 
 /// The one feature selection of build, lints and tests.
