@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bwana_update::{System, Way};
 use tempfile::TempDir;
 use xtask::dist::PROGRAMS;
 use xtask::test::FULL;
 
-use crate::{has, said, skip};
+use crate::{has, is_root, said, skip};
 
 /// The oldest system the packages are for.
 const SUITE: &str = "bookworm";
@@ -36,8 +37,7 @@ pub(crate) fn hold(deb: &Path) {
         );
         return;
     }
-    let is_root = said(Command::new("id").arg("-u")).trim() == "0";
-    if !is_root || !has("mmdebstrap") || !has("chroot") {
+    if !is_root() || !has("mmdebstrap") || !has("chroot") {
         skip(
             "the .deb in a clean system",
             "it takes root and mmdebstrap (apt: mmdebstrap)",
@@ -59,6 +59,7 @@ pub(crate) fn hold(deb: &Path) {
     let version = root.said(&["bwana", "--version"]);
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
     root.start_and_link();
+    root.goes_on_and_back(deb);
     root.apt(&["purge", "-y", "bwana-desktop"]);
     for gone in [
         "usr/bin/bwana-desktop",
@@ -213,6 +214,40 @@ impl Root {
         let pid = self.program().expect("the program is still there");
         said(Command::new("kill").arg(pid.to_string()));
         until("the program ends", || self.program().is_none());
+    }
+
+    /// A newer package over it and the old one over that, with the words that the program gives to this system; what a
+    /// person has stays.
+    fn goes_on_and_back(&self, deb: &Path) {
+        const NEXT: &str = "9.0.0";
+        let unpacked = self.folder.path().join("tmp/next");
+        said(Command::new("dpkg-deb").arg("-R").args([deb, &unpacked]));
+        let control = unpacked.join("DEBIAN/control");
+        let text = fs::read_to_string(&control).unwrap();
+        let mark = format!("Version: {}", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&mark), "{text}");
+        fs::write(&control, text.replace(&mark, &format!("Version: {NEXT}"))).unwrap();
+        let next = self.path().join("tmp/next.deb");
+        said(
+            Command::new("dpkg-deb")
+                .args(["--root-owner-group", "-Zgzip", "-z1", "-b"])
+                .args([&unpacked, &next]),
+        );
+        let system = System::look_in(self.path(), false);
+        let data = self.path().join(DATA).join("bwana.db");
+        let before = fs::read(&data).unwrap();
+        for (file, way, version) in [
+            ("/tmp/next.deb", Way::Newer, NEXT),
+            ("/tmp/bwana.deb", Way::Older, env!("CARGO_PKG_VERSION")),
+        ] {
+            let words = system.words(Path::new(file), way).unwrap();
+            // Here everybody is the one whom `sudo` would make of them.
+            let words: Vec<_> = words.iter().skip(1).map(String::as_str).collect();
+            self.said(&words);
+            let installed = self.said(&["dpkg-query", "-W", "-f", "${Version}", "bwana-desktop"]);
+            assert_eq!(installed, version);
+        }
+        assert!(fs::read(&data).unwrap() == before, "the data is another");
     }
 
     /// Starts what says in its first line where it is.

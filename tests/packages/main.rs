@@ -65,6 +65,7 @@ fn packages_are_whole_and_start_from_the_menu_and_from_links() {
     let Some(made) = make() else { return };
     the_deb_has_everything_and_says_what_it_needs(&made);
     the_rpm_has_everything_and_says_what_it_needs(&made);
+    the_rpm_is_installed_whole_and_leaves_nothing(&made);
     the_hashes_beside_the_packages_are_theirs(&made);
     the_manifest_beside_them_describes_them(&made);
     what_lies_in_a_package_is_what_its_readers_expect(&made);
@@ -128,6 +129,10 @@ fn has_bundler() -> bool {
 pub(crate) fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+pub(crate) fn is_root() -> bool {
+    said(Command::new("id").arg("-u")).trim() == "0"
 }
 
 /// What a program says; it must end well.
@@ -218,6 +223,37 @@ fn the_rpm_has_everything_and_says_what_it_needs(made: &Made) {
     }
     let about = ask("-qpi");
     assert!(about.contains("Apache-2.0"), "{about}");
+}
+
+/// Into an empty folder, by the program that every system of its family has underneath.
+fn the_rpm_is_installed_whole_and_leaves_nothing(made: &Made) {
+    if !has("rpm") || !is_root() {
+        skip("the .rpm installed", "it takes root and rpm (apt: rpm)");
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let rpm = |words: &[&str]| {
+        let mut rpm = Command::new("rpm");
+        said(rpm.arg("--root").arg(root.path()).args(words))
+    };
+    rpm(&["--initdb"]);
+    // What it needs of the system is named and looked at above; none of that is in an empty folder.
+    rpm(&["-i", "--nodeps", made.rpm.to_str().unwrap()]);
+    for file in expected(RPM_FILES) {
+        let path = root.path().join(file.trim_start_matches('/'));
+        assert!(path.is_file(), "{file} is not there");
+    }
+    assert_eq!(rpm(&["-V", "--nodeps", "bwana-desktop"]), "");
+    let said_version = said(Command::new(root.path().join("usr/bin/bwana")).arg("--version"));
+    assert!(
+        said_version.contains(env!("CARGO_PKG_VERSION")),
+        "{said_version}"
+    );
+    rpm(&["-e", "--nodeps", "bwana-desktop"]);
+    for file in expected(RPM_FILES) {
+        let path = root.path().join(file.trim_start_matches('/'));
+        assert!(!path.exists(), "{file} is left");
+    }
 }
 
 fn the_hashes_beside_the_packages_are_theirs(made: &Made) {

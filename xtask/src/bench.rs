@@ -130,21 +130,12 @@ const WINDOW: &str = "ui";
 /// Says to tests in a browser which build they start.
 const BUILD: &str = "BWANA_BUILD";
 
-/// What makes the window the one that people get.
-const WINDOW_FEATURES: &str = "bwana-desktop/desktop,bwana-desktop/custom-protocol";
-
 /// Builds pages, host and window for release and measures them.
 fn window() -> anyhow::Result<ExitCode> {
     need::ensure_for_tests(Fetching::Nothing)?;
     need::ensure_for_window()?;
     ui::build()?;
-    let mut build = cargo::command();
-    build.args(["build", "--release", "--bins", "--examples"]);
-    build.args(["--package", "bwana-server", "--package", "bwana-desktop"]);
-    build.args(["--features", WINDOW_FEATURES]);
-    if !build.status().context("cannot run cargo build")?.success() {
-        bail!("the build failed; what the compiler said stands above");
-    }
+    cargo::build_release()?;
     Ok(if ui::script("bench:ui", &[(BUILD, "release")]) {
         ExitCode::SUCCESS
     } else {

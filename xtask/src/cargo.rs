@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
 /// The cargo that runs us, at the root of the workspace.
@@ -44,6 +44,31 @@ pub fn with_lints(command: &mut Command) {
         "CLIPPY_ARGS",
         "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
     );
+}
+
+/// Builds the programs as people get them, the window with its pages in it and so the one for the terminal, and the
+/// programs that measure them: in one selection of features, so that what is measured is what is packed.
+///
+/// # Errors
+/// If cargo cannot be run or the build fails.
+pub fn build_release() -> anyhow::Result<()> {
+    let packages = [
+        "bwana-cli",
+        "bwana-model-worker",
+        "bwana-server",
+        "bwana-desktop",
+    ];
+    let status = command()
+        .args(["build", "--release", "--bins", "--examples"])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .arg("--features")
+        .arg("bwana-cli/embed-ui,bwana-desktop/desktop,bwana-desktop/custom-protocol")
+        .status()
+        .context("cannot run cargo build")?;
+    if !status.success() {
+        bail!("the build failed; what the compiler said stands above");
+    }
+    Ok(())
 }
 
 /// Where cargo puts what it builds.

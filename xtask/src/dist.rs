@@ -130,16 +130,7 @@ pub fn make(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
 /// Builds the programs as people get them: the window with its pages in it, and so the one for the terminal.
 fn build() -> anyhow::Result<PathBuf> {
     ui::build()?;
-    let status = cargo::command()
-        .args(["build", "--release", "--bins"])
-        .args(["--package", "bwana-cli", "--package", "bwana-model-worker"])
-        .args(["--package", PACKAGE, "--features"])
-        .arg("bwana-cli/embed-ui,bwana-desktop/desktop,bwana-desktop/custom-protocol")
-        .status()
-        .context("cannot run cargo build")?;
-    if !status.success() {
-        bail!("the build failed; what the compiler said stands above");
-    }
+    cargo::build_release()?;
     Ok(cargo::target_folder().join("release"))
 }
 

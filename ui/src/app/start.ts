@@ -36,7 +36,10 @@ export async function start(target: HTMLElement): Promise<void> {
     mount(CannotStart, { target, props: { error: RequestError.from(error) } });
   }
   // Told after the first frame, also when that frame says that it cannot go on.
-  requestAnimationFrame(() => platform?.drawn());
+  requestAnimationFrame(() => {
+    performance.mark('drawn');
+    platform?.drawn();
+  });
 }
 
 /** The first screen comes while the session opens. If it cannot be had now, it is asked for again where it is drawn. */

@@ -1006,6 +1006,8 @@ export interface HealthShown {
   /** No database is open: `recover.look` and `recover.run` work here, and little else. */
   is_repair: boolean;
   mode: HealthMode;
+  /** A version of the program that is there to be had, and not installed. */
+  newer?: string | null;
   /** What is set aside for a full disk; 0 while it is given back, and for little data. */
   reserve_bytes: number;
   /** Since when it is not normal, where that is known. */
@@ -1551,6 +1553,7 @@ export interface PreviousShown {
   /** What a person types to go back to it. */
   command: string | null;
   file: string;
+  install: InstallBy;
   /** It does not open the data as it is now: going back needs the copy that was made before. */
   needs_backup: boolean;
   version: string;

@@ -845,6 +845,7 @@ export interface MessageArguments {
   'nav.help': undefined;
   'nav.home': undefined;
   'nav.main': undefined;
+  'nav.newer': { version: string | number };
   'nav.runs': undefined;
   'nav.settings': undefined;
   'nav.usage': undefined;
@@ -1461,6 +1462,8 @@ export interface MessageArguments {
   'updates.back': { version: string | number };
   'updates.back_data': undefined;
   'updates.back_help': undefined;
+  'updates.back_itself': undefined;
+  'updates.back_now': undefined;
   'updates.backing_up': undefined;
   'updates.by_hand': undefined;
   'updates.by_system': undefined;

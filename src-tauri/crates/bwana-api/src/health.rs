@@ -17,6 +17,7 @@ use crate::care::is_over_within;
 use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::shape::Time;
+use crate::updates;
 
 /// Less than this free, and what runs is brought to rest while there is room to write that down.
 const REST_BELOW_BYTES: u64 = 8 * 1024 * 1024;
@@ -57,6 +58,9 @@ pub struct HealthShown {
     /// No database is open: `recover.look` and `recover.run` work here, and little else.
     #[serde(default)]
     pub is_repair: bool,
+    /// A version of the program that is there to be had, and not installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer: Option<String>,
 }
 
 /// Whether an app rests, and who must be told in another way than by what is stored.
@@ -114,6 +118,7 @@ pub(crate) fn shown(app: &App) -> HealthShown {
         since: since.filter(|_| damage.is_none()).map(Time),
         what: damage.unwrap_or_default(),
         is_repair: app.mode() == Mode::Repair,
+        newer: updates::newer_version(app),
     }
 }
 
@@ -202,7 +207,8 @@ async fn go_on(app: &App, store: &Store) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn tell(app: &App, store: &Store) {
+/// Tells every window that the health is another.
+pub(crate) async fn tell(app: &App, store: &Store) {
     if store.note(HOME, HEALTH).await.is_err() {
         app.rest().told.send_modify(|times| *times += 1);
     }

@@ -12,7 +12,7 @@ use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::status::RunStatus;
 use bwana_types::time::Timestamp;
 use bwana_update::{
-    HandOver, Installed, Offer, Progress, Stage, Staged, UpdateError, Updater, Version, quoted,
+    HandOver, Installed, Offer, Progress, Stage, Staged, UpdateError, Updater, Version, Way, quoted,
 };
 pub use bwana_update::{Source, System};
 use schemars::JsonSchema;
@@ -24,6 +24,7 @@ use crate::care::{BackupShown, is_over_within};
 use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::events::{Event, Events};
+use crate::health;
 use crate::models::progress::telling_stages;
 use crate::shape::Time;
 
@@ -102,6 +103,7 @@ pub enum InstallBy {
 pub struct PreviousShown {
     pub version: String,
     pub file: String,
+    pub install: InstallBy,
     /// What a person types to go back to it.
     pub command: Option<String>,
     /// It does not open the data as it is now: going back needs the copy that was made before.
@@ -113,6 +115,8 @@ pub struct PreviousShown {
 pub struct InstallRequest {
     /// Wait until the runs under way have ended; otherwise they are a reason to refuse.
     pub wait: bool,
+    /// Not the newer version but the one that was installed before this one.
+    pub back: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -246,10 +250,9 @@ fn shown(app: &App) -> Result<UpdatesShown, ApiError> {
     let updater = maybe_updater(app)?;
     let known = updater.as_ref().map(Updater::known).unwrap_or_default();
     let installed = app.updates().installed();
-    // What is installed already is no news, though this program does not know itself as it.
-    let offer = known
-        .offer
-        .filter(|offer| installed.is_none_or(|installed| offer.manifest.version > installed));
+    // After one was installed, the way back is for the program that comes next to tell.
+    let back = updater.as_ref().filter(|_| installed.is_none());
+    let offer = news(app, known.offer);
     let before_update = app.maybe_store().map(Store::backups_before_update);
     let backup = before_update.transpose()?.unwrap_or_default();
     Ok(UpdatesShown {
@@ -260,19 +263,35 @@ fn shown(app: &App) -> Result<UpdatesShown, ApiError> {
         newer: offer.map(|offer| newer(app, offer)),
         installed: installed.map(|version| version.to_string()),
         runs: under_way(app)?,
-        previous: updater.as_ref().and_then(|updater| previous(app, updater)),
+        previous: back.and_then(|updater| previous(app, updater)),
         backup: backup.into_iter().next().map(Into::into),
     })
+}
+
+/// An offer, unless it is installed already: that is no news, though this program does not know itself as it.
+fn news(app: &App, offer: Option<Offer>) -> Option<Offer> {
+    let installed = app.updates().installed();
+    offer.filter(|offer| installed.is_none_or(|installed| offer.manifest.version > installed))
+}
+
+/// What the whole window should know: a version that is there to be had.
+pub(crate) fn newer_version(app: &App) -> Option<String> {
+    let known = maybe_updater(app).ok()??.known();
+    news(app, known.offer).map(|offer| offer.manifest.version.to_string())
+}
+
+/// Tells every window, if this process may.
+async fn tell_news(app: &App) {
+    if let Ok(store) = app.owner() {
+        health::tell(app, store).await;
+    }
 }
 
 fn newer(app: &App, offer: Offer) -> NewerShown {
     let system = &app.updates().means().system;
     let file = offer.path.as_ref().filter(|_| offer.is_fetched);
-    let install = match offer.path.as_deref().map(|path| system.hand_over(path)) {
-        Some(HandOver::Run { .. }) => InstallBy::System,
-        Some(HandOver::ByHand { .. }) => InstallBy::Command,
-        Some(HandOver::File) | None => InstallBy::File,
-    };
+    let hand_over = |path: &PathBuf| install_by(&system.hand_over(path, Way::Newer));
+    let install = offer.path.as_ref().map_or(InstallBy::File, hand_over);
     NewerShown {
         version: offer.manifest.version.to_string(),
         released: Time(offer.manifest.released),
@@ -283,30 +302,42 @@ fn newer(app: &App, offer: Offer) -> NewerShown {
         changes_data: offer.manifest.database_format > DATABASE_FORMAT,
         install,
         command: file
-            .and_then(|file| system.words(file))
+            .and_then(|file| system.words(file, Way::Newer))
             .map(|words| quoted(&words)),
         file: file.map(|file| file.display().to_string()),
     }
 }
 
+fn install_by(hand_over: &HandOver) -> InstallBy {
+    match hand_over {
+        HandOver::Run { .. } => InstallBy::System,
+        HandOver::ByHand { .. } => InstallBy::Command,
+        HandOver::File => InstallBy::File,
+    }
+}
+
 fn previous(app: &App, updater: &Updater) -> Option<PreviousShown> {
     let (kept, path) = updater.previous()?;
-    let command = match app.updates().means().system.go_back(&path) {
-        HandOver::ByHand { words } => Some(quoted(&words)),
-        HandOver::Run { .. } | HandOver::File => None,
-    };
+    let system = &app.updates().means().system;
     Some(PreviousShown {
         version: kept.version.to_string(),
+        install: install_by(&system.hand_over(&path, Way::Older)),
+        command: system.words(&path, Way::Older).map(|words| quoted(&words)),
         file: path.display().to_string(),
-        command,
-        needs_backup: kept.database_format < DATABASE_FORMAT,
+        needs_backup: needs_backup(kept.database_format),
     })
+}
+
+/// Whether a version that writes data of this format cannot open what is here.
+fn needs_backup(database_format: i64) -> bool {
+    database_format < DATABASE_FORMAT
 }
 
 pub(crate) async fn check(app: &App, _ctx: Ctx, _: Nothing) -> Result<UpdatesShown, ApiError> {
     let asked = updater(app)?.check(app.clock().now()).await;
     app.meter().nudge();
     asked.map_err(|error| failed(&error))?;
+    tell_news(app).await;
     shown(app)
 }
 
@@ -339,18 +370,20 @@ pub(crate) async fn install(
 ) -> Result<InstallShown, ApiError> {
     let updater = updater(app)?;
     let mut tell = telling(&ctx.events);
+    let way = if request.back { Way::Older } else { Way::Newer };
     // First whether there is anything to install at all: nobody waits for runs in vain.
-    let fetched = updater.ready(&mut tell).await;
-    fetched.map_err(|error| failed(&error))?;
+    let found = ready(&updater, way, &mut tell).await?;
+    if way == Way::Older && needs_backup(found.database_format) {
+        return Err(data_too_new(found.version));
+    }
     let calm = calm(app, &ctx.events, request.wait).await?;
     tell_stage(&ctx.events, "backing_up", None);
     let backup = app.owner()?.backup_before_update().await?;
     // Again: a person may have waited for hours, and it goes to the system right after this.
-    let staged = updater.ready(&mut tell).await;
-    let staged = staged.map_err(|error| failed(&error))?;
+    let staged = ready(&updater, way, &mut tell).await?;
     tell_stage(&ctx.events, "installing", None);
     // It goes on when nobody waits for the answer any more, and nothing begins until it is done.
-    let given = tokio::spawn(give(calm, updater, staged.clone())).await;
+    let given = tokio::spawn(give(calm, updater, staged.clone(), way)).await;
     let lost =
         |error: tokio::task::JoinError| ApiError::new(ErrorCode::Internal, error.to_string());
     let is_done = given.map_err(lost)??;
@@ -359,22 +392,45 @@ pub(crate) async fn install(
         version: staged.version.to_string(),
         is_done,
         backup: backup.path.display().to_string(),
-        command: system.words(&staged.path).map(|words| quoted(&words)),
+        command: system.words(&staged.path, way).map(|words| quoted(&words)),
         file: staged.path.display().to_string(),
     })
 }
 
+/// The package that leads there, checked from its first byte to its last.
+async fn ready(
+    updater: &Updater,
+    way: Way,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Staged, ApiError> {
+    let ready = match way {
+        Way::Newer => updater.ready(tell).await,
+        Way::Older => updater.ready_back(tell).await,
+    };
+    ready.map_err(|error| failed(&error))
+}
+
+fn data_too_new(version: Version) -> ApiError {
+    let message = format!("version {version} cannot open the data as it is now");
+    ApiError::new(ErrorCode::UpdateNone, message)
+        .with_hint(
+            "`bwana update` says how to go back with the copy that was made before the update.",
+        )
+        .with_details(json!({ "reason": "needs_backup" }))
+}
+
 /// Gives a package to the system. `false`: a person does it.
-async fn give(calm: Calm, updater: Updater, staged: Staged) -> Result<bool, ApiError> {
+async fn give(calm: Calm, updater: Updater, staged: Staged, way: Way) -> Result<bool, ApiError> {
     let app = &calm.0;
     let updates = app.updates();
-    match updates.means().system.install(&staged.path).await {
+    match updates.means().system.install(&staged.path, way).await {
         Ok(()) => {}
         Err(UpdateError::ByHand) => return Ok(false),
         Err(error) => return Err(failed(&error)),
     }
-    tracing::info!(version = %staged.version, "a new version of the program is installed");
+    tracing::info!(version = %staged.version, "another version of the program is installed");
     updates.note_installed(staged.version);
+    tell_news(app).await;
     // It is installed, whatever becomes of the way back.
     if let Err(error) = updater.remember(&staged, app.clock().now()) {
         tracing::warn!("the package is not kept as the way back: {error}");
@@ -502,6 +558,7 @@ async fn ask_if_due(app: &App) -> Result<bool, ApiError> {
     let answer = updater.check(now).await;
     app.meter().nudge();
     answer.map_err(|error| failed(&error))?;
+    tell_news(app).await;
     Ok(true)
 }
 
@@ -526,6 +583,9 @@ fn failed(error: &UpdateError) -> ApiError {
         UpdateError::NotFetched { .. } => api(ErrorCode::UpdateNone)
             .with_hint("Fetch it with `bwana update download`.")
             .with_details(json!({ "reason": "not_fetched" })),
+        UpdateError::NoWayBack => {
+            api(ErrorCode::UpdateNone).with_details(json!({ "reason": "no_way_back" }))
+        }
         UpdateError::NoSpace {
             needed_bytes,
             free_bytes,

@@ -1,8 +1,11 @@
 //! Commands about newer versions of the program.
 
+use bwana_api::care::{BackupReason, BackupShown};
 use bwana_api::command::{UpdatesCheck, UpdatesDownload, UpdatesInstall, UpdatesShow};
 use bwana_api::definitions::Nothing;
-use bwana_api::updates::{InstallRequest, InstallShown, NewerShown, UpdatesShown};
+use bwana_api::updates::{
+    InstallBy, InstallRequest, InstallShown, NewerShown, PreviousShown, UpdatesShown,
+};
 use bwana_api::{Command, Event, Events, HostOptions};
 use bwana_types::error::{ApiError, ExitCode as Ends};
 
@@ -31,7 +34,9 @@ pub(crate) async fn command(
             };
             shown
         }
-        Some(Update::Install { wait }) => return install(host, out, wait).await,
+        Some(Update::Install { wait, back }) => {
+            return install(host, out, InstallRequest { wait, back }).await;
+        }
     };
     out.json(&shown);
     words(&shown).iter().for_each(|line| out.line(line));
@@ -87,9 +92,9 @@ fn stage_words(event: &Event) -> Option<String> {
     })
 }
 
-async fn install(host: &HostOptions, out: &Out, wait: bool) -> Result<Ends, ApiError> {
+async fn install(host: &HostOptions, out: &Out, request: InstallRequest) -> Result<Ends, ApiError> {
     let door = Door::owner(host).await?;
-    let done = telling::<UpdatesInstall>(&door, out, InstallRequest { wait }).await;
+    let done = telling::<UpdatesInstall>(&door, out, request).await;
     if let Door::Here(app) = &door {
         app.close().await?;
     }
@@ -148,18 +153,23 @@ fn words(shown: &UpdatesShown) -> Vec<String> {
         )),
     }
     if let Some(previous) = &shown.previous {
-        lines.push(format!("The way back to version {}:", previous.version));
-        lines.push(format!(
-            "  {}",
-            previous.command.as_deref().unwrap_or(&previous.file)
-        ));
-        if previous.needs_backup {
-            let backup = shown.backup.as_ref();
-            lines.push(String::from("  It needs the data as it was then:"));
-            lines.extend(backup.map(|backup| format!("  bwana restore {}", backup.path)));
-        }
+        previous_words(&mut lines, previous, shown.backup.as_ref());
     }
     lines
+}
+
+fn previous_words(lines: &mut Vec<String>, previous: &PreviousShown, backup: Option<&BackupShown>) {
+    lines.push(format!("The way back to version {}:", previous.version));
+    if previous.install == InstallBy::System && !previous.needs_backup {
+        lines.push(String::from("  bwana update install --back"));
+        return;
+    }
+    let command = previous.command.as_deref();
+    lines.push(format!("  {}", command.unwrap_or(&previous.file)));
+    if previous.needs_backup {
+        lines.push(String::from("  It needs the data as it was then:"));
+        lines.extend(backup.map(|backup| format!("  bwana restore {}", backup.path)));
+    }
 }
 
 fn newer_words(lines: &mut Vec<String>, newer: &NewerShown, runs: usize) {
@@ -193,7 +203,6 @@ fn newer_words(lines: &mut Vec<String>, newer: &NewerShown, runs: usize) {
 #[cfg(test)]
 mod tests {
     use bwana_api::Time;
-    use bwana_api::updates::InstallBy;
     use bwana_types::time::Timestamp;
 
     use super::*;
@@ -287,6 +296,46 @@ mod tests {
                 "It changes the form of the data; an older version does not open it then.",
                 "It is fetched (20 MB): `bwana update install`.",
                 "Runs under way, which it waits for: 2.",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_way_back_is_one_command_unless_the_data_is_too_new_for_it() {
+        let previous = PreviousShown {
+            version: "0.0.9".into(),
+            file: "/data/x.deb".into(),
+            install: InstallBy::System,
+            command: Some("sudo apt-get install --allow-downgrades /data/x.deb".into()),
+            needs_backup: false,
+        };
+        let with = |previous: PreviousShown| UpdatesShown {
+            previous: Some(previous),
+            backup: Some(BackupShown {
+                path: "/data/b".into(),
+                made_at: Time(Timestamp(0)),
+                why: BackupReason::BeforeUpdate,
+                bytes: None,
+            }),
+            ..shown()
+        };
+        assert_eq!(
+            words(&with(previous.clone()))[2..],
+            [
+                "The way back to version 0.0.9:",
+                "  bwana update install --back"
+            ]
+        );
+        let old = PreviousShown {
+            needs_backup: true,
+            ..previous
+        };
+        assert_eq!(
+            words(&with(old))[3..],
+            [
+                "  sudo apt-get install --allow-downgrades /data/x.deb",
+                "  It needs the data as it was then:",
+                "  bwana restore /data/b",
             ]
         );
     }

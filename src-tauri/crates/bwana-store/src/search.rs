@@ -17,7 +17,7 @@ use crate::home::beside;
 /// The file in the data folder.
 pub const SEARCH_FILE: &str = "search.db";
 /// Changed whenever what is indexed, or how, changes: an older index is then made anew.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
 /// Words of what a person looks for.
 const WORDS_MAX: usize = 16;
 /// Bytes of it.
@@ -36,7 +36,7 @@ CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE file (run TEXT NOT NULL, file TEXT NOT NULL, text_no INTEGER NOT NULL, PRIMARY KEY (run, file)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE found USING fts5(
     text, kind, run UNINDEXED, seq UNINDEXED, at_ms UNINDEXED, who UNINDEXED, file UNINDEXED,
-    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4 5 6');
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3 4 5 6 7 8');
 ";
 /// A shorter word must stand as it is: too much begins with it.
 const BEGUN_MIN_CHARS: usize = 2;

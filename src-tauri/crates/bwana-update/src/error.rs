@@ -20,6 +20,8 @@ pub enum UpdateError {
     NoPackage { version: Version, system: String },
     #[error("the package of version {version} is not fetched yet")]
     NotFetched { version: Version },
+    #[error("no version before this one was installed from here")]
+    NoWayBack,
     #[error(
         "the package needs {needed_bytes} bytes and the disk of {} has {free_bytes} free", folder.display()
     )]

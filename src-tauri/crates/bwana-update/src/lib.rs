@@ -26,7 +26,7 @@ pub use manifest::{
     Package, PackageKind,
 };
 pub use source::{SIGNATURE_COMMENT, SIGNATURE_MAX_BYTES, Signed, Source, TRUSTED_COMMENT};
-pub use system::{HandOver, INSTALL_TIMEOUT, System, quoted};
+pub use system::{HandOver, INSTALL_TIMEOUT, System, Way, quoted};
 pub use updater::{
     FREE_MARGIN_BYTES, FreeSpace, Installed, Known, Offer, OnProgress, Progress, Stage, Staged,
     Updater,

@@ -22,21 +22,49 @@ const NOT_AUTHORISED: i32 = 127;
 
 /// Where programs of the system are. Not `PATH`: that is the person's, and this ends as root.
 const PLACES: &[&str] = &["usr/bin", "bin", "usr/sbin", "sbin"];
-/// What each family of systems installs with: program, its words before the file, and where its packages are listed.
-const FAMILIES: &[(PackageKind, &str, &[&str], &[&str])] = &[
-    (
-        PackageKind::Deb,
-        "apt-get",
-        &["install", "--yes", "-o", "DPkg::Lock::Timeout=120"],
-        &["var/lib/dpkg/status"],
-    ),
-    (
-        PackageKind::Rpm,
-        "dnf",
-        &["install", "--assumeyes"],
-        &["var/lib/rpm", "usr/lib/sysimage/rpm"],
-    ),
+/// A family of systems.
+struct Family {
+    kind: PackageKind,
+    /// What installs there.
+    program: &'static str,
+    /// Its words before the file.
+    newer: &'static [&'static str],
+    /// The same for a package that is older than what is installed.
+    older: &'static [&'static str],
+    /// Where its packages are listed.
+    lists: &'static [&'static str],
+}
+
+const FAMILIES: &[Family] = &[
+    Family {
+        kind: PackageKind::Deb,
+        program: "apt-get",
+        newer: &["install", "--yes", "-o", "DPkg::Lock::Timeout=120"],
+        older: &[
+            "install",
+            "--yes",
+            "--allow-downgrades",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+        ],
+        lists: &["var/lib/dpkg/status"],
+    },
+    Family {
+        kind: PackageKind::Rpm,
+        program: "dnf",
+        newer: &["install", "--assumeyes"],
+        older: &["downgrade", "--assumeyes"],
+        lists: &["var/lib/rpm", "usr/lib/sysimage/rpm"],
+    },
 ];
+
+/// Where a package leads from what is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Newer,
+    /// Back.
+    Older,
+}
 
 /// What this machine installs packages with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +102,10 @@ impl System {
             places.into_iter().find(|path| path.is_file())
         };
         let listed = |lists: &[&str]| lists.iter().any(|list| root.join(list).exists());
-        let family = FAMILIES.iter().find(|(_, _, _, lists)| listed(lists));
+        let family = FAMILIES.iter().find(|family| listed(family.lists));
         Self {
-            kind: family.map(|family| family.0),
-            installer: family.and_then(|family| program(family.1)),
+            kind: family.map(|family| family.kind),
+            installer: family.and_then(|family| program(family.program)),
             pkexec: program("pkexec"),
             is_root,
         }
@@ -89,30 +117,18 @@ impl System {
     }
 
     /// How a package gets installed here.
-    pub fn hand_over(&self, package: &Path) -> HandOver {
-        self.with(package, &[])
-    }
-
-    /// The words a person types to install a package that is older than what is installed.
-    pub fn go_back(&self, package: &Path) -> HandOver {
-        let more: &[&str] = match self.kind {
-            Some(PackageKind::Deb) => &["--allow-downgrades"],
-            Some(PackageKind::Rpm) | None => &[],
-        };
-        match self.with(package, more) {
-            HandOver::Run { words, program } => HandOver::ByHand {
-                words: by_hand(&program, &words, self.pkexec.as_deref()),
-            },
-            other => other,
-        }
-    }
-
-    fn with(&self, package: &Path, more: &[&str]) -> HandOver {
-        let family = FAMILIES.iter().find(|family| Some(family.0) == self.kind);
+    pub fn hand_over(&self, package: &Path, way: Way) -> HandOver {
+        let family = FAMILIES
+            .iter()
+            .find(|family| Some(family.kind) == self.kind);
         let (Some(family), Some(installer)) = (family, &self.installer) else {
             return HandOver::File;
         };
-        let mut words: Vec<OsString> = family.2.iter().chain(more).map(OsString::from).collect();
+        let words = match way {
+            Way::Newer => family.newer,
+            Way::Older => family.older,
+        };
+        let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
         // A whole path: apt-get takes anything else for the name of a package, and no path begins with a dash.
         words.push(package.into());
         if self.is_root {
@@ -136,8 +152,8 @@ impl System {
     }
 
     /// The words a person types in the place of what we would start.
-    pub fn words(&self, package: &Path) -> Option<Vec<String>> {
-        match self.hand_over(package) {
+    pub fn words(&self, package: &Path, way: Way) -> Option<Vec<String>> {
+        match self.hand_over(package, way) {
             HandOver::Run { program, words } => {
                 Some(by_hand(&program, &words, self.pkexec.as_deref()))
             }
@@ -152,8 +168,8 @@ impl System {
     /// # Errors
     /// `ByHand` if nothing of the kind can be started here, `NotAllowed` if the person said no, `NotInstalled` with what
     /// the system said.
-    pub async fn install(&self, package: &Path) -> Result<(), UpdateError> {
-        let HandOver::Run { program, words } = self.hand_over(package) else {
+    pub async fn install(&self, package: &Path, way: Way) -> Result<(), UpdateError> {
+        let HandOver::Run { program, words } = self.hand_over(package, way) else {
             return Err(UpdateError::ByHand);
         };
         let work = tokio::spawn(run(program.clone(), words));

@@ -259,6 +259,32 @@ impl Updater {
         Ok(staged(&manifest, package, kind, path))
     }
 
+    /// The package of the version before this one, read from the first byte to the last: right before it is handed over.
+    ///
+    /// # Errors
+    /// `NoWayBack` if there is none, or `Refused` if it is another file than the one that was installed; it is then deleted.
+    pub async fn ready_back(&self, on: OnProgress<'_>) -> Result<Staged, UpdateError> {
+        let (Some((kept, path)), Some(kind)) = (self.previous(), self.installed.kind) else {
+            return Err(UpdateError::NoWayBack);
+        };
+        let actual = http::hash_file(&path, on).await?;
+        if actual != kept.sha256 {
+            shelf::discard(&path);
+            return Err(UpdateError::Refused(Refusal::WrongHash {
+                expected: kept.sha256,
+                actual,
+            }));
+        }
+        Ok(Staged {
+            version: kept.version,
+            kind,
+            path,
+            bytes: kept.bytes,
+            sha256: kept.sha256,
+            database_format: kept.database_format,
+        })
+    }
+
     /// Remembers what was installed from here, so that its package stays as the way back from the next.
     ///
     /// # Errors

@@ -7,11 +7,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bwana_api::command::{RunStart, UpdatesCheck, UpdatesDownload, UpdatesInstall, UpdatesShow};
+use bwana_api::command::{
+    HomeHealth, RunStart, UpdatesCheck, UpdatesDownload, UpdatesInstall, UpdatesShow,
+};
 use bwana_api::definitions::Nothing;
 use bwana_api::updates::{InstallBy, InstallRequest, InstallShown, Source, System, UpdatesShown};
 use bwana_api::{App, Caller, Ctx, Event, Events, Mode};
 use bwana_types::error::{ApiError, ErrorCode};
+use bwana_types::time::Timestamp;
+use bwana_update::{Kept, Version};
 use minisign::KeyPair;
 use serde_json::json;
 
@@ -81,6 +85,22 @@ impl Bench {
         self.site.put("/next.deb", package);
     }
 
+    /// What the installation of a version before leaves.
+    fn keep_previous(&self, package: &str, database_format: i64) {
+        let file = "bwana-desktop_0.0.9_x.deb";
+        self.home.file(&format!("updates/{file}"), package);
+        let kept = Kept {
+            version: Version(0, 0, 9),
+            file: file.to_owned(),
+            bytes: PACKAGE.len() as u64,
+            sha256: SHA256.to_owned(),
+            database_format,
+            installed_at: Timestamp(1),
+        };
+        let list = serde_json::to_string(&[kept]).unwrap();
+        self.home.file("updates/kept.json", &list);
+    }
+
     fn open(&self, mode: Mode) -> App {
         let app = self.home.open(mode);
         let url = format!("{}/latest.json", self.site.url());
@@ -105,7 +125,70 @@ async fn show(app: &App) -> UpdatesShown {
 }
 
 async fn install(app: &App, wait: bool) -> Result<InstallShown, ApiError> {
-    call::<UpdatesInstall>(app, InstallRequest { wait }).await
+    let back = false;
+    call::<UpdatesInstall>(app, InstallRequest { wait, back }).await
+}
+
+async fn go_back(app: &App) -> Result<InstallShown, ApiError> {
+    let (wait, back) = (false, true);
+    call::<UpdatesInstall>(app, InstallRequest { wait, back }).await
+}
+
+#[tokio::test]
+async fn the_version_before_is_one_call_away_behind_a_copy() {
+    let bench = Bench::new();
+    let app = bench.open(Mode::Own);
+    let none = go_back(&app).await.unwrap_err();
+    assert_eq!(none.details["reason"], "no_way_back");
+    bench.keep_previous("a package", 1_000);
+    let previous = show(&app).await.previous.unwrap();
+    assert_eq!(
+        (previous.version.as_str(), previous.install),
+        ("0.0.9", InstallBy::System)
+    );
+    let done = go_back(&app).await.unwrap();
+    assert_eq!((done.version.as_str(), done.is_done), ("0.0.9", true));
+    assert!(PathBuf::from(&done.backup).is_dir());
+    let told = fs::read_to_string(bench.told()).unwrap();
+    assert!(told.contains("--allow-downgrades"), "{told}");
+    assert!(told.trim().ends_with(&done.file), "{told}");
+    let shown = show(&app).await;
+    assert_eq!(shown.installed.as_deref(), Some("0.0.9"));
+    assert_eq!(shown.previous, None);
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_goes_back_that_could_not_open_the_data_or_is_another_file() {
+    let bench = Bench::new();
+    let app = bench.open(Mode::Own);
+    bench.keep_previous("a package", 1);
+    assert!(show(&app).await.previous.unwrap().needs_backup);
+    let old = go_back(&app).await.unwrap_err();
+    assert_eq!(old.details["reason"], "needs_backup");
+    bench.keep_previous("b package", 1_000);
+    let other = go_back(&app).await.unwrap_err();
+    assert_eq!(other.details["reason"], "wrong_hash");
+    assert_eq!(show(&app).await.previous, None, "it is deleted");
+    assert!(!bench.told().exists());
+    assert!(!bench.home.path().join("backups/before-update").exists());
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_version_is_told_to_every_window_until_it_is_installed() {
+    let bench = Bench::new();
+    let app = bench.open(Mode::Own);
+    let newer = async || call::<HomeHealth>(&app, Nothing {}).await.unwrap().newer;
+    assert_eq!(newer().await, None);
+    let before = *app.changed().unwrap().borrow();
+    call::<UpdatesCheck>(&app, Nothing {}).await.unwrap();
+    assert_eq!(newer().await.as_deref(), Some("0.2.0"));
+    assert!(*app.changed().unwrap().borrow() > before);
+    call::<UpdatesDownload>(&app, Nothing {}).await.unwrap();
+    install(&app, false).await.unwrap();
+    assert_eq!(newer().await, None);
+    app.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -216,8 +299,14 @@ async fn nothing_is_installed_while_a_run_is_under_way() {
             },
         );
         tokio::spawn(async move {
-            app.call::<UpdatesInstall>(ctx, InstallRequest { wait: true })
-                .await
+            app.call::<UpdatesInstall>(
+                ctx,
+                InstallRequest {
+                    wait: true,
+                    back: false,
+                },
+            )
+            .await
         })
     };
     let waits = async {

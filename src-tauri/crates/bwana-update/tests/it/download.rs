@@ -210,6 +210,8 @@ async fn packages_nobody_needs_go_and_the_way_back_stays() {
     let (kept, path) = third.previous().unwrap();
     assert_eq!(kept.version, Version(0, 2, 0));
     assert_eq!(std::fs::read(path).unwrap(), publisher.package);
+    let back = third.ready_back(&mut |_| {}).await.unwrap();
+    assert_eq!((back.version, back.sha256), (kept.version, kept.sha256));
 
     publisher.publish(&publisher.manifest("0.4.0", 3));
     third.check(NOW).await.unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use bwana_update::{HandOver, PackageKind, System, UpdateError, quoted};
+use bwana_update::{HandOver, PackageKind, System, UpdateError, Way, quoted};
 
 struct Machine {
     root: tempfile::TempDir,
@@ -53,34 +53,30 @@ fn the_system_decides_what_is_started() {
     let apt = debian.path("usr/bin/apt-get");
     let apt_words = ["install", "--yes", "-o", "DPkg::Lock::Timeout=120", PACKAGE];
     assert_eq!(
-        system.hand_over(Path::new(PACKAGE)),
+        system.hand_over(Path::new(PACKAGE), Way::Newer),
         HandOver::Run {
             program: debian.path("usr/bin/pkexec"),
             words: [vec![apt.clone().into_os_string()], words(&apt_words)].concat(),
         }
     );
     assert_eq!(
-        debian.system(true).hand_over(Path::new(PACKAGE)),
+        debian
+            .system(true)
+            .hand_over(Path::new(PACKAGE), Way::Newer),
         HandOver::Run {
             program: apt,
             words: words(&apt_words)
         }
     );
-    let typed = system.words(Path::new(PACKAGE)).unwrap();
+    let typed = system.words(Path::new(PACKAGE), Way::Newer).unwrap();
     assert_eq!(
         quoted(&typed),
         "sudo apt-get install --yes -o DPkg::Lock::Timeout=120 '/home/a person/.local/b.deb'"
     );
-    let HandOver::ByHand { words } = system.go_back(Path::new(PACKAGE)) else {
-        panic!("going back is typed");
-    };
-    assert!(
-        quoted(&words).starts_with("sudo apt-get install --yes"),
-        "{words:?}"
-    );
-    assert!(
-        words.iter().any(|word| word == "--allow-downgrades"),
-        "{words:?}"
+    let back = system.words(Path::new(PACKAGE), Way::Older).unwrap();
+    assert_eq!(
+        quoted(&back),
+        "sudo apt-get install --yes --allow-downgrades -o DPkg::Lock::Timeout=120 '/home/a person/.local/b.deb'"
     );
 }
 
@@ -88,17 +84,25 @@ fn the_system_decides_what_is_started() {
 fn without_anybody_to_ask_the_words_are_shown_and_elsewhere_the_file() {
     let bare = Machine::new(&[DPKG, "usr/bin/apt-get"]).system(false);
     assert!(matches!(
-        bare.hand_over(Path::new(PACKAGE)),
+        bare.hand_over(Path::new(PACKAGE), Way::Newer),
         HandOver::ByHand { .. }
     ));
     let fedora = Machine::new(&["usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/bin/dnf"]).system(false);
     assert_eq!(fedora.kind(), Some(PackageKind::Rpm));
-    let typed = fedora.words(Path::new("/x.rpm")).unwrap();
+    let typed = fedora.words(Path::new("/x.rpm"), Way::Newer).unwrap();
     assert_eq!(quoted(&typed), "sudo dnf install --assumeyes /x.rpm");
+    let back = fedora.words(Path::new("/x.rpm"), Way::Older).unwrap();
+    assert_eq!(quoted(&back), "sudo dnf downgrade --assumeyes /x.rpm");
     let suse = Machine::new(&["usr/lib/sysimage/rpm/rpmdb.sqlite"]).system(false);
-    assert_eq!(suse.hand_over(Path::new("/x.rpm")), HandOver::File);
+    assert_eq!(
+        suse.hand_over(Path::new("/x.rpm"), Way::Newer),
+        HandOver::File
+    );
     let other = Machine::new(&[]).system(false);
-    assert_eq!((other.kind(), other.words(Path::new("/x"))), (None, None));
+    assert_eq!(
+        (other.kind(), other.words(Path::new("/x"), Way::Newer)),
+        (None, None)
+    );
 }
 
 #[test]
@@ -122,19 +126,23 @@ async fn a_package_is_given_as_one_word_and_the_answer_is_heard() {
     debian.write("usr/bin/pkexec", &tell);
     let system = debian.system(false);
     let odd = Path::new("/tmp/a b;$(touch x).deb");
-    system.install(odd).await.unwrap();
+    system.install(odd, Way::Newer).await.unwrap();
     let told = fs::read_to_string(told).unwrap();
     assert_eq!(told.lines().last(), odd.to_str());
     assert_eq!(told.lines().count(), 6, "{told}");
 
     debian.write("usr/bin/pkexec", "#!/bin/sh\nexit 126\n");
-    let no = system.install(odd).await;
+    let no = system.install(odd, Way::Newer).await;
     assert!(matches!(no, Err(UpdateError::NotAllowed)), "{no:?}");
     debian.write(
         "usr/bin/pkexec",
         "#!/bin/sh\necho E: broken packages >&2\nexit 100\n",
     );
-    let broken = system.install(odd).await.unwrap_err().to_string();
+    let broken = system
+        .install(odd, Way::Newer)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         broken.contains("broken packages") && broken.contains("100"),
         "{broken}"
@@ -145,7 +153,7 @@ async fn a_package_is_given_as_one_word_and_the_answer_is_heard() {
 async fn nothing_is_started_where_nothing_can_be() {
     let bare = Machine::new(&[DPKG, "usr/bin/apt-get"]).system(false);
     assert!(matches!(
-        bare.install(Path::new(PACKAGE)).await,
+        bare.install(Path::new(PACKAGE), Way::Newer).await,
         Err(UpdateError::ByHand)
     ));
 }
