@@ -1,15 +1,15 @@
 // The window at work, in Chromium with the real engine, except where a hundred thousand entries come from a fake one.
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { expect, type Page } from "@playwright/test";
-import { fakeEngine, settings } from "../engine";
-import { EXAMPLES, Host, test } from "../engine/host";
-import { engineOf, RUN, shown, Story, text } from "../run-fixture";
-import { idle, starts } from "./program";
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, type Page } from '@playwright/test';
+import { fakeEngine, settings } from '../engine';
+import { EXAMPLES, Host, test } from '../engine/host';
+import { engineOf, RUN, shown, Story, text } from '../run-fixture';
+import { idle, starts } from './program';
 
-const FULL = Boolean(process.env["BWANA_FULL"]);
+const FULL = Boolean(process.env['BWANA_FULL']);
 /** Runs in the list of the busy folder. */
 const RUNS = 10_000;
 const ENTRIES = 100_000;
@@ -17,7 +17,7 @@ const ENTRIES = 100_000;
 const WATCHED_S = FULL ? 60 : 20;
 const STARTS = 15;
 /** Five agents at once, each at 80 pieces a second. */
-const TALKERS = ["one", "two", "three", "four", "five"];
+const TALKERS = ['one', 'two', 'three', 'four', 'five'];
 const PIECE_MS = 12.5;
 
 interface Figure {
@@ -29,9 +29,7 @@ interface Figure {
 const figures: Figure[] = [];
 const note = (what: string, measured: string, hold: string, held: boolean) => {
   figures.push({ what, measured, hold, held });
-  console.info(
-    `${held ? "held  " : "MISSED"}  ${what}: ${measured} (hold ${hold})`,
-  );
+  console.info(`${held ? 'held  ' : 'MISSED'}  ${what}: ${measured} (hold ${hold})`);
 };
 const at = (sorted: readonly number[], percent: number) =>
   sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? 0;
@@ -40,14 +38,11 @@ const sort = (values: number[]) => values.sort((a, b) => a - b);
 
 let folder: string;
 test.beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "bwana-bench-"));
+  folder = mkdtempSync(join(tmpdir(), 'bwana-bench-'));
 });
 test.afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
-  writeFileSync(
-    resolve("target/bench-ui.json"),
-    `${figures.map((one) => JSON.stringify(one)).join("\n")}\n`,
-  );
+  writeFileSync(resolve('target/bench-ui.json'), `${figures.map((one) => JSON.stringify(one)).join('\n')}\n`);
 });
 
 /** From now on the page keeps how long each press took to be seen, in milliseconds. */
@@ -57,79 +52,64 @@ const watchPresses = (page: Page) =>
     Object.assign(window, { taken });
     new PerformanceObserver((list) => {
       for (const entry of list.getEntries())
-        if ("interactionId" in entry && entry.interactionId)
-          taken.push(entry.duration);
+        if ('interactionId' in entry && entry.interactionId) taken.push(entry.duration);
     }).observe({
-      type: "event",
+      type: 'event',
       durationThreshold: 16,
       buffered: false,
     } as PerformanceObserverInit);
   });
-const presses = (page: Page) =>
-  page.evaluate(() => (window as unknown as { taken: number[] }).taken.slice());
+const presses = (page: Page) => page.evaluate(() => (window as unknown as { taken: number[] }).taken.slice());
 
-test("a folder of ten thousand runs", async ({ context }) => {
-  const home = join(folder, "busy");
-  execFileSync(join(EXAMPLES, "bwana-fixture-home"), [
-    home,
-    "--variant",
-    "busy",
-    "--runs",
-    String(RUNS),
-  ]);
+test('a folder of ten thousand runs', async ({ context }) => {
+  const home = join(folder, 'busy');
+  execFileSync(join(EXAMPLES, 'bwana-fixture-home'), [home, '--variant', 'busy', '--runs', String(RUNS)]);
   const host = new Host({ from: home });
   try {
     const loads: number[] = [];
     for (let n = 0; n < STARTS; n += 1) {
-      const [page] = await host.open(context, "/");
-      await expect(page.getByRole("textbox").first()).toBeVisible();
+      const [page] = await host.open(context, '/');
+      await expect(page.getByRole('textbox').first()).toBeVisible();
       loads.push(
-        await page.evaluate(
-          () =>
-            performance.getEntriesByName("drawn")[0]?.startTime ??
-            performance.now(),
-        ),
+        await page.evaluate(() => performance.getEntriesByName('drawn')[0]?.startTime ?? performance.now()),
       );
       await page.close();
     }
     sort(loads);
     note(
-      "page loaded to interactive, 10,000 runs in the folder",
+      'page loaded to interactive, 10,000 runs in the folder',
       `${ms(at(loads, 50))}, worst ${ms(at(loads, 100))}`,
-      "1,200 ms",
+      '1,200 ms',
       at(loads, 95) <= 1_200,
     );
-    const [page] = await host.open(context, "/");
-    await expect(page.getByRole("textbox").first()).toBeVisible();
+    const [page] = await host.open(context, '/');
+    await expect(page.getByRole('textbox').first()).toBeVisible();
     await watchPresses(page);
-    const nav = page.getByRole("navigation").first();
+    const nav = page.getByRole('navigation').first();
     let count = 0;
     for (let round = 0; round < 6; round += 1) {
-      for (const name of ["Runs", "Workflows", "Agents", "Usage", "Home"]) {
-        await nav.getByRole("link", { name }).first().click();
-        await expect(page.locator("main h1")).toBeAttached();
+      for (const name of ['Runs', 'Workflows', 'Agents', 'Usage', 'Home']) {
+        await nav.getByRole('link', { name }).first().click();
+        await expect(page.locator('main h1')).toBeAttached();
         count += 1;
       }
-      await nav.getByRole("link", { name: "Runs" }).first().click();
-      for (const key of ["ArrowDown", "ArrowDown", "PageDown", "End", "Home"]) {
+      await nav.getByRole('link', { name: 'Runs' }).first().click();
+      for (const key of ['ArrowDown', 'ArrowDown', 'PageDown', 'End', 'Home']) {
         await page.keyboard.press(key);
         count += 1;
       }
-      await page.keyboard.press("Control+k");
-      await page.keyboard.type("bakery", { delay: 40 });
-      await page.keyboard.press("Escape");
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('bakery', { delay: 40 });
+      await page.keyboard.press('Escape');
       count += 8;
     }
     // Presses quicker than the shortest an event entry tells of are told by nobody.
     const slow = sort(await presses(page));
-    const all = sort([
-      ...slow,
-      ...Array.from({ length: Math.max(0, count - slow.length) }, () => 8),
-    ]);
+    const all = sort([...slow, ...Array.from({ length: Math.max(0, count - slow.length) }, () => 8)]);
     note(
       `press to paint, ${String(count)} presses`,
       `p95 ${ms(at(all, 95))}, p99 ${ms(at(all, 99))}, worst ${ms(at(all, 100))}`,
-      "p95 100 ms, p99 160 ms",
+      'p95 100 ms, p99 160 ms',
       at(all, 95) <= 100 && at(all, 99) <= 160,
     );
     const opened: number[] = [];
@@ -138,9 +118,9 @@ test("a folder of ten thousand runs", async ({ context }) => {
         await page.evaluate(async () => {
           const began = performance.now();
           dispatchEvent(
-            new KeyboardEvent("keydown", {
-              key: "k",
-              code: "KeyK",
+            new KeyboardEvent('keydown', {
+              key: 'k',
+              code: 'KeyK',
               ctrlKey: true,
               bubbles: true,
             }),
@@ -151,14 +131,14 @@ test("a folder of ten thousand runs", async ({ context }) => {
           return performance.now() - began;
         }),
       );
-      await page.keyboard.press("Escape");
-      await expect(page.getByRole("dialog")).toBeHidden();
+      await page.keyboard.press('Escape');
+      await expect(page.getByRole('dialog')).toBeHidden();
     }
     sort(opened);
     note(
-      "palette open",
+      'palette open',
       `${ms(at(opened, 50))}, worst ${ms(at(opened, 100))}`,
-      "150 ms",
+      '150 ms',
       at(opened, 100) <= 150,
     );
   } finally {
@@ -166,31 +146,27 @@ test("a folder of ten thousand runs", async ({ context }) => {
   }
 });
 
-test("five agents stream at once", async ({ context }) => {
+test('five agents stream at once', async ({ context }) => {
   const host = new Host({ latencyMs: 20, betweenMs: PIECE_MS, deltas: 400 });
   try {
     const agents = TALKERS.map(
-      (id) =>
-        `schema: bwana.agent/v1\nid: ${id}\nname: ${id}\ninstructions: You write.\ntools: []\n---\n`,
+      (id) => `schema: bwana.agent/v1\nid: ${id}\nname: ${id}\ninstructions: You write.\ntools: []\n---\n`,
     );
-    const branches = TALKERS.map(
-      (id) => `{name: Part ${id}, agent: ${id}}`,
-    ).join(", ");
+    const branches = TALKERS.map((id) => `{name: Part ${id}, agent: ${id}}`).join(', ');
     const steps = Array.from(
       { length: 30 },
-      (_, n) =>
-        `  - name: All ${n}\n    parallel: {join: all, width: 5, steps: [${branches}]}\n`,
+      (_, n) => `  - name: All ${n}\n    parallel: {join: all, width: 5, steps: [${branches}]}\n`,
     );
-    const file = `${agents.join("")}schema: bwana.workflow/v1\nid: all\nname: All\nagents: [${TALKERS.join(", ")}]\nsteps:\n${steps.join("")}`;
-    const run = await host.start(file, "Tell me everything");
+    const file = `${agents.join('')}schema: bwana.workflow/v1\nid: all\nname: All\nagents: [${TALKERS.join(', ')}]\nsteps:\n${steps.join('')}`;
+    const run = await host.start(file, 'Tell me everything');
     const [page] = await host.open(context, `/run/${run}`);
-    await expect(page.getByRole("log")).toBeVisible();
+    await expect(page.getByRole('log')).toBeVisible();
     await watchPresses(page);
     const cdp = await context.newCDPSession(page);
-    await cdp.send("Performance.enable");
+    await cdp.send('Performance.enable');
     const busy = async () => {
-      const { metrics } = await cdp.send("Performance.getMetrics");
-      return metrics.find(({ name }) => name === "TaskDuration")!.value;
+      const { metrics } = await cdp.send('Performance.getMetrics');
+      return metrics.find(({ name }) => name === 'TaskDuration')!.value;
     };
     const before = await busy();
     const began = Date.now();
@@ -205,136 +181,128 @@ test("five agents stream at once", async ({ context }) => {
       }
       return gaps;
     }, WATCHED_S);
-    const box = page.getByRole("textbox", { name: /Say something/ });
+    const box = page.getByRole('textbox', { name: /Say something/ });
     await box.click();
-    await page.keyboard.type("x".repeat(WATCHED_S * 3), { delay: 250 });
+    await page.keyboard.type('x'.repeat(WATCHED_S * 3), { delay: 250 });
     const gaps = sort(await frames);
     const share = ((await busy()) - before) / ((Date.now() - began) / 1_000);
     const typed = sort(await presses(page));
     note(
-      "frames while five agents stream at 80 pieces a second",
+      'frames while five agents stream at 80 pieces a second',
       `${(1_000 / at(gaps, 50)).toFixed(0)} a second, longest ${ms(at(gaps, 100))}, page busy ${(share * 100).toFixed(0)} %`,
-      "55 a second, 50 ms, 35 %",
+      '55 a second, 50 ms, 35 %',
       1_000 / at(gaps, 50) >= 55 && at(gaps, 100) <= 50 && share <= 0.35,
     );
     note(
-      "key to paint while they stream",
+      'key to paint while they stream',
       typed.length === 0
-        ? "under 16 ms"
+        ? 'under 16 ms'
         : `p99 ${ms(at(typed, 99))}, slower than 16 ms: ${String(typed.length)}`,
-      "p99 32 ms",
+      'p99 32 ms',
       at(typed, 99) <= 32,
     );
-    await host.rpc("run.cancel", { run });
+    await host.rpc('run.cancel', { run });
   } finally {
     await host.stop();
   }
 });
 
-test("a run of a hundred thousand entries", async ({ page }) => {
+test('a run of a hundred thousand entries', async ({ page }) => {
   const told = new Story();
   const beginning = {
-    by: "local_ui",
-    input: "Go",
-    workflow: "w",
-    workflow_hash: "",
-    definition: "",
+    by: 'local_ui',
+    input: 'Go',
+    workflow: 'w',
+    workflow_hash: '',
+    definition: '',
     limits: {},
   };
-  told.add("run_created", beginning);
+  told.add('run_created', beginning);
   while (told.records.length < ENTRIES) {
     const path = `compete/r${told.records.length}`;
-    const call = told.think(path, "operations");
+    const call = told.think(path, 'operations');
     told.answer(path, call, text(`Message of entry ${call}`));
   }
   await fakeEngine(page, {
-    ...engineOf(told.records, () => shown({ status: "done" })),
-    "settings.show": settings({
-      language: "en",
-      region: "KE",
-      time_zone: "Africa/Nairobi",
+    ...engineOf(told.records, () => shown({ status: 'done' })),
+    'settings.show': settings({
+      language: 'en',
+      region: 'KE',
+      time_zone: 'Africa/Nairobi',
     }),
-    "run.list": { runs: [], total: 0 },
+    'run.list': { runs: [], total: 0 },
   });
-  await page.goto("/runs");
-  await expect(page.locator("main h1")).toBeAttached();
+  await page.goto('/runs');
+  await expect(page.locator('main h1')).toBeAttached();
   const first = await page.evaluate(async (path) => {
     const began = performance.now();
-    history.pushState(null, "", path);
-    dispatchEvent(new PopStateEvent("popstate"));
-    while (!document.querySelector('[role="log"] [data-seq]'))
-      await new Promise(requestAnimationFrame);
+    history.pushState(null, '', path);
+    dispatchEvent(new PopStateEvent('popstate'));
+    while (!document.querySelector('[role="log"] [data-seq]')) await new Promise(requestAnimationFrame);
     return performance.now() - began;
   }, `/run/${RUN}`);
-  note("opening a run of 100,000 entries", ms(first), "150 ms", first <= 150);
-  await page.keyboard.press("Alt+4");
-  const list = page.getByRole("list", { name: "Events" });
-  await expect(list.locator("[data-seq]").last()).toBeVisible();
+  note('opening a run of 100,000 entries', ms(first), '150 ms', first <= 150);
+  await page.keyboard.press('Alt+4');
+  const list = page.getByRole('list', { name: 'Events' });
+  await expect(list.locator('[data-seq]').last()).toBeVisible();
   const jumps: number[] = [];
   for (let n = 1; n <= 20; n += 1) {
     const seq = (n * 7_919) % ENTRIES;
     jumps.push(
       await page.evaluate(async (seq) => {
-        const box = document.querySelector<HTMLInputElement>(
-          'main input[type="search"]',
-        )!;
+        const box = document.querySelector<HTMLInputElement>('main input[type="search"]')!;
         const began = performance.now();
         box.value = `#${seq}`;
-        box.dispatchEvent(new Event("input", { bubbles: true }));
-        while (!document.querySelector(`main [data-seq="${seq}"]`))
-          await new Promise(requestAnimationFrame);
+        box.dispatchEvent(new Event('input', { bubbles: true }));
+        while (!document.querySelector(`main [data-seq="${seq}"]`)) await new Promise(requestAnimationFrame);
         return performance.now() - began;
       }, seq),
     );
   }
   sort(jumps);
   note(
-    "going to any of its events",
+    'going to any of its events',
     `${ms(at(jumps, 50))}, worst ${ms(at(jumps, 100))}`,
-    "60 ms",
+    '60 ms',
     at(jumps, 95) <= 60,
   );
-  const nodes = await page.evaluate(
-    () => document.querySelectorAll("body *").length,
-  );
-  note("nodes of the document there", String(nodes), "1,500", nodes <= 1_500);
+  const nodes = await page.evaluate(() => document.querySelectorAll('body *').length);
+  note('nodes of the document there', String(nodes), '1,500', nodes <= 1_500);
 });
 
-test("the program comes up", () => {
-  const home = join(folder, "start");
-  execFileSync(join(EXAMPLES, "bwana-fixture-home"), [
-    join(home, "data"),
-    "--variant",
-    "busy",
-    "--runs",
+test('the program comes up', () => {
+  const home = join(folder, 'start');
+  execFileSync(join(EXAMPLES, 'bwana-fixture-home'), [
+    join(home, 'data'),
+    '--variant',
+    'busy',
+    '--runs',
     String(RUNS),
   ]);
   const found = starts(home, STARTS);
-  if (typeof found === "string") {
+  if (typeof found === 'string') {
     console.info(`SKIPPED: the program comes up\n  because: ${found}`);
     return;
   }
   sort(found);
   note(
-    "start of the program to interactive, 10,000 runs in the folder",
+    'start of the program to interactive, 10,000 runs in the folder',
     `${ms(at(found, 50))}, worst ${ms(at(found, 100))}`,
-    "1,200 ms",
+    '1,200 ms',
     at(found, 95) <= 1_200,
   );
 });
 
-test("the program with nothing to do", () => {
-  const found = idle(join(folder, "idle"), FULL ? 600 : 60);
-  if (typeof found === "string") {
-    console.info(
-      `SKIPPED: the program with nothing to do\n  because: ${found}`,
-    );
+test('the program with nothing to do', () => {
+  const found = idle(join(folder, 'idle'), FULL ? 600 : 60);
+  if (typeof found === 'string') {
+    console.info(`SKIPPED: the program with nothing to do\n  because: ${found}`);
     return;
   }
   note(
-    "the program with nothing to do: processor, memory with its pages",
+    'the program with nothing to do: processor, memory with its pages',
     `${found.cpu.toFixed(2)} %, ${String(Math.round(found.bytes / 1e6))} MB`,
-    "0.3 %, 220 MB",
+    '0.3 %, 220 MB',
     found.cpu <= 0.3 && found.bytes <= 220e6,
   );
 });

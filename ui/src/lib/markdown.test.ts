@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GrowingText, readMarkdown, type Block, type Inline } from './markdown';
+import { GrowingText, plainWords, readMarkdown, type Block, type Inline } from './markdown';
 
 /** Everything a reader would see, in order. */
 function shown(blocks: readonly Block[]): string {
@@ -162,5 +162,21 @@ describe('a text made to hold up the window', () => {
     const words = Array.from({ length: 5_000 }, (_, index) => `- word${index}`).join('\n');
     const all = shown(readMarkdown(words));
     for (const index of [0, 1_999, 2_000, 4_999]) expect(all).toContain(`word${index}`);
+  });
+});
+
+describe('words without marks', () => {
+  it.each([
+    [
+      '# Plan\n\nUse **new** flour, see [the mill](https://mill.example).',
+      'Plan\nUse new flour, see the mill.',
+    ],
+    ['- [x] bread\n- `salt`\n  - fine', 'bread\nsalt\nfine'],
+    ['| a | b |\n|---|---|\n| 1 | **2** |', 'a · b\n1 · 2'],
+    ['> quoted\n\n---\n\n```sh\nls\n```', 'quoted\nls'],
+    ['<b>kept</b> ![a picture](x.png)', '<b>kept</b> a picture'],
+    ['', ''],
+  ])('of %j', (text, words) => {
+    expect(plainWords(text)).toBe(words);
   });
 });

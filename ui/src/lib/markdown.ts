@@ -249,3 +249,47 @@ function decode(text: string): string {
       : whole;
   });
 }
+
+/** The words of a text without its marks, a line for each block: for places where a few lines stand for all of it. */
+export function plainWords(text: string): string {
+  return wordsOfBlocks(readMarkdown(text)).join('\n');
+}
+
+function wordsOfBlocks(blocks: readonly Block[]): string[] {
+  return blocks.flatMap((block): string[] => {
+    switch (block.kind) {
+      case 'paragraph':
+      case 'heading':
+        return [wordsOf(block.inside)];
+      case 'code':
+      case 'text':
+        return [block.text.trim()];
+      case 'list':
+        return block.items.flatMap((item) => wordsOfBlocks(item.blocks));
+      case 'quote':
+        return wordsOfBlocks(block.blocks);
+      case 'table':
+        return [block.head, ...block.rows].map((row) => row.map((cell) => wordsOf(cell.inside)).join(' · '));
+      case 'rule':
+        return [];
+    }
+  });
+}
+
+function wordsOf(inlines: readonly Inline[]): string {
+  return inlines
+    .map((one) => {
+      switch (one.kind) {
+        case 'text':
+        case 'code':
+          return one.text;
+        case 'image':
+          return one.alt;
+        case 'break':
+          return '\n';
+        default:
+          return wordsOf(one.inside);
+      }
+    })
+    .join('');
+}
