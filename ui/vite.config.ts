@@ -5,6 +5,7 @@ import { defineConfig } from 'vite';
 import { fontLicences } from './build/licences.js';
 import { messages } from './build/messages.js';
 import { serveCsp } from './build/csp.js';
+import { groups } from './build/first.js';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
@@ -26,6 +27,9 @@ export default defineConfig(({ mode }) => ({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     manifest: 'assets/manifest.json',
+    ...(mode === 'production'
+      ? { rolldownOptions: { output: { codeSplitting: { groups: groups(root) } } } }
+      : {}),
   },
   // The handbook lies beside the interface.
   server: { host: '127.0.0.1', port: 1420, strictPort: true, fs: { allow: ['..'] } },

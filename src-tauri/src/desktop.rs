@@ -109,7 +109,8 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
 /// Everything that needs the window system and the data folder.
 fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let prefs = Prefs::open(handle)?;
-    if prefs.own::<bool>(Own::PlainDrawing) && std::env::var_os(PLAIN_DRAWING).is_none() {
+    let plain = prefs.own::<bool>(Own::PlainDrawing) || !life::has_graphics();
+    if plain && std::env::var_os(PLAIN_DRAWING).is_none() {
         // Read when the first page is made, which is below.
         draw_plainly();
     }

@@ -70,8 +70,9 @@ pub(crate) fn make_main(
 /// # Errors
 /// If the window system gives none.
 pub(crate) fn make_quick(handle: &AppHandle, prefs: &Prefs) -> tauri::Result<WebviewWindow> {
+    let main = handle.get_webview_window(MAIN);
     build(handle, prefs, QUICK, None, |window| {
-        window
+        in_process_of(main.as_ref(), window)
             .title("Bwana")
             .inner_size(QUICK_SIZE.0, QUICK_SIZE.1)
             .resizable(false)
@@ -80,6 +81,31 @@ pub(crate) fn make_quick(handle: &AppHandle, prefs: &Prefs) -> tauri::Result<Web
             .center()
             .visible(false)
     })
+}
+
+type Builder<'a> = WebviewWindowBuilder<'a, tauri::Wry, AppHandle>;
+
+/// Lets a window draw in the process of another: a second one costs as much memory as the first, for a window that is
+/// hidden nearly always.
+#[cfg(target_os = "linux")]
+fn in_process_of<'a>(other: Option<&WebviewWindow>, window: Builder<'a>) -> Builder<'a> {
+    use gtk::glib::thread_guard::ThreadGuard;
+    let (give, take) = std::sync::mpsc::channel();
+    let asked = other.map(|other| {
+        other.with_webview(move |webview| {
+            let _ = give.send(ThreadGuard::new(webview.inner()));
+        })
+    });
+    // On the main thread, where windows are made, it was answered before this line.
+    match (asked, take.try_recv()) {
+        (Some(Ok(())), Ok(view)) if view.is_owner() => window.with_related_view(view.into_inner()),
+        _ => window,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_process_of<'a>(_: Option<&WebviewWindow>, window: Builder<'a>) -> Builder<'a> {
+    window
 }
 
 /// A run in a window of its own, or that window to the front.
@@ -148,9 +174,7 @@ fn build(
     prefs: &Prefs,
     label: &str,
     run: Option<&str>,
-    shape: impl FnOnce(
-        WebviewWindowBuilder<'_, tauri::Wry, AppHandle>,
-    ) -> WebviewWindowBuilder<'_, tauri::Wry, AppHandle>,
+    shape: impl FnOnce(Builder<'_>) -> Builder<'_>,
 ) -> tauri::Result<WebviewWindow> {
     let theme = prefs.text("theme");
     let choice = match theme.as_deref() {

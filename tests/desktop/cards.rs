@@ -27,7 +27,7 @@ steps: [STEP]
 /// A card hears nothing for half a second after it has come, so that no press meant for something else answers it.
 const SETTLES: Duration = Duration::from_millis(700);
 
-async fn answer(window: &Driven, name: &str) {
+pub(crate) async fn answer(window: &Driven, name: &str) {
     tokio::time::sleep(SETTLES).await;
     window.press(name).await;
 }

@@ -9,5 +9,6 @@ mod desk;
 mod hostile;
 mod life;
 mod links;
+mod papers;
 mod runs;
 mod screens;

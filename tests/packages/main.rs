@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use xtask::dist::{self, PROGRAMS};
+use xtask::dist::{self, PROGRAMS, Packing};
 use xtask::start::Programs;
 
 /// What must lie in both packages, beside the programs.
@@ -98,6 +98,7 @@ fn make() -> Option<Made> {
         programs: Programs::Built(built.to_owned()),
         into: folder.path().join("out"),
         notes: None,
+        packing: Packing::Quick,
     };
     let packages = dist::make(&options).unwrap();
     let of = |kind: &str| {

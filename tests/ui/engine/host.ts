@@ -124,9 +124,12 @@ export class Host {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((done) => this.#process.once('exit', done));
-    this.#process.stdin!.end();
-    await ended;
+    // One that could not start has ended already, and nothing would tell of it.
+    if (this.#process.exitCode === null) {
+      const ended = new Promise((done) => this.#process.once('exit', done));
+      this.#process.stdin!.end();
+      await ended;
+    }
     rmSync(this.home, { recursive: true, force: true });
   }
 }

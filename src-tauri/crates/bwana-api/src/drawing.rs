@@ -103,15 +103,22 @@ pub(crate) async fn page(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    let one = ONE.lock().await;
-    let answer = tokio::time::timeout(PAGE_MAX, drawn(command, &piece.bytes)).await;
-    drop(one);
-    match answer {
-        Ok(Ok((drawn, png))) if drawn.undrawn.is_none() => Ok(PageShown::new(&drawn, Some(&png))),
-        Ok(Ok((drawn, _))) => Ok(PageShown::new(&drawn, None)),
-        Ok(Err(why)) => not(why),
-        Err(_) => not(Undrawn::TooMuch),
-    }
+    let _one = ONE.lock().await;
+    Ok(match within(PAGE_MAX, command, &piece.bytes).await {
+        Ok((drawn, png)) if drawn.undrawn.is_none() => PageShown::new(&drawn, Some(&png)),
+        Ok((drawn, _)) => PageShown::new(&drawn, None),
+        Err(why) => PageShown::new(&Drawn::not(why), None),
+    })
+}
+
+/// The same with an end: what is not drawn by then takes no more of the machine.
+async fn within(
+    most: Duration,
+    command: Command,
+    file: &[u8],
+) -> Result<(Drawn, Vec<u8>), Undrawn> {
+    let answer = tokio::time::timeout(most, drawn(command, file)).await;
+    answer.unwrap_or(Err(Undrawn::TooMuch))
 }
 
 /// What the worker says, and the bytes behind it.
@@ -140,4 +147,59 @@ async fn drawn(mut command: Command, file: &[u8]) -> Result<(Drawn, Vec<u8>), Un
         .ok_or(Undrawn::TooMuch)?;
     let said = serde_json::from_slice(line).map_err(|_| Undrawn::TooMuch)?;
     Ok((said, png.to_vec()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A worker that does this.
+    async fn check(does: &str, expected: Result<&[u8], Undrawn>) {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", does])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let limit = if expected == Err(Undrawn::TooMuch) {
+            Duration::from_millis(300)
+        } else {
+            PAGE_MAX
+        };
+        let answer = within(limit, command, b"%PDF-1.7").await;
+        let png = answer.as_ref().map(|(_, png)| png.as_slice());
+        assert_eq!(png, expected.as_ref().copied(), "{does}");
+    }
+
+    const HEAD: &str = r#"{"pages":1,"width":2,"height":3,"undrawn":null}"#;
+
+    #[tokio::test]
+    async fn a_worker_that_breaks_off_lies_or_never_ends_gives_no_picture_and_is_gone() {
+        check(
+            &format!("cat > /dev/null; echo '{HEAD}'; printf png"),
+            Ok(b"png"),
+        )
+        .await;
+        // It hears nothing of the file, and answers all the same.
+        check(&format!("exec <&-; echo '{HEAD}'; printf png"), Ok(b"png")).await;
+        check("exit 0", Err(Undrawn::TooMuch)).await;
+        check(&format!("echo '{HEAD}'; exit 3"), Err(Undrawn::TooMuch)).await;
+        check("echo no json; printf png", Err(Undrawn::TooMuch)).await;
+        check("exec head -c 9000000 /dev/zero", Err(Undrawn::TooLarge)).await;
+        let pid = tempfile::NamedTempFile::new().unwrap();
+        let sleeps = format!("echo $$ > {}; exec sleep 600", pid.path().display());
+        check(&sleeps, Err(Undrawn::TooMuch)).await;
+        let pid = std::fs::read_to_string(pid.path()).unwrap();
+        let process = std::path::Path::new("/proc").join(pid.trim());
+        // The system takes it away when somebody has asked how it ended.
+        for _ in 0..100 {
+            let state = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{} goes on", process.display());
+    }
 }

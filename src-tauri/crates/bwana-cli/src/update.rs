@@ -1,6 +1,6 @@
 //! Commands about newer versions of the program.
 
-use bwana_api::care::{BackupReason, BackupShown};
+use bwana_api::care::BackupShown;
 use bwana_api::command::{UpdatesCheck, UpdatesDownload, UpdatesInstall, UpdatesShow};
 use bwana_api::definitions::Nothing;
 use bwana_api::updates::{
@@ -203,6 +203,7 @@ fn newer_words(lines: &mut Vec<String>, newer: &NewerShown, runs: usize) {
 #[cfg(test)]
 mod tests {
     use bwana_api::Time;
+    use bwana_api::care::BackupReason;
     use bwana_types::time::Timestamp;
 
     use super::*;

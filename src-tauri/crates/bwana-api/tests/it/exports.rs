@@ -199,3 +199,98 @@ async fn a_restored_backup_lets_nothing_go_on_by_itself() {
     assert_eq!(resumed(&owner, started.run).await.status, RunStatus::Done);
     owner.close().await.unwrap();
 }
+
+/// Numbers that look thrown, the same for the same seed (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
+    }
+}
+
+/// Where there is something in a document.
+fn places(value: &Value, at: &str, into: &mut Vec<String>) {
+    into.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places(item, &format!("{at}/{index}"), into);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places(field, &format!("{at}/{name}"), into);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts something else in one place of a document, or something of it in another.
+fn change(document: &mut Value, dice: &mut Dice) {
+    let mut all = Vec::new();
+    places(document, "", &mut all);
+    let elsewhere = document.pointer(&all[dice.below(all.len())]).cloned();
+    let at = all[dice.below(all.len())].clone();
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let others = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}\u{202e}x".repeat(500)),
+        json!([]),
+        json!({}),
+        json!(true),
+        deep,
+        elsewhere.unwrap_or_default(),
+    ];
+    let other = others[dice.below(others.len())].clone();
+    if let Some(place) = document.pointer_mut(&at) {
+        *place = other;
+    }
+}
+
+#[tokio::test]
+async fn a_changed_document_is_refused_or_a_run_that_can_be_lived_again() {
+    const MUTANTS: u64 = 300;
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let started = start(&app, PLAIN).await;
+    settle(&app, started.run).await;
+    let good = exported(&app, started.run).await;
+    let mut taken = Vec::new();
+    for seed in 1..=MUTANTS {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut document = good.clone();
+        for _ in 0..=dice.below(2) {
+            change(&mut document, &mut dice);
+        }
+        match import(&home, &app, &document).await {
+            Ok(run) => taken.push((seed, run.id)),
+            Err(error) => assert_ne!(error.code, ErrorCode::Internal, "seed {seed}: {error:?}"),
+        }
+    }
+    // Cut off anywhere it is no document.
+    let text = good.to_string();
+    for cut in (0..text.len()).step_by(text.len() / 40) {
+        let file = home.file("in.json", &text[..text.floor_char_boundary(cut)]);
+        let cut_off = call::<RunImport>(&app, ImportRequest { file }).await;
+        assert_eq!(cut_off.unwrap_err().code, ErrorCode::UsageInvalid, "{cut}");
+    }
+    for (seed, run) in &taken {
+        let replay = call::<RunReplay>(&app, by(run)).await.unwrap();
+        assert!(replay.same, "seed {seed}");
+    }
+    assert!(call::<Verify>(&app, Nothing {}).await.unwrap().sound);
+    let refused = MUTANTS - taken.len() as u64;
+    assert!(refused > MUTANTS / 2, "only {refused} of {MUTANTS} refused");
+    app.close().await.unwrap();
+}

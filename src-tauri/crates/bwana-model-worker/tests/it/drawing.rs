@@ -145,6 +145,17 @@ fn what_cannot_be_drawn_is_said_with_its_reason() {
     check(b"", "0", Undrawn::Broken);
     check(b"%PDF-1.7\n%\x80\x81\n", "0", Undrawn::Broken);
     check(b"<html>no</html>", "0", Undrawn::Broken);
+    check(&locked(&offer), "0", Undrawn::Locked);
+}
+
+/// The same file behind a password that nobody has: what the empty one is checked against is noise.
+fn locked(file: &[u8]) -> Vec<u8> {
+    let noise = "5a".repeat(32);
+    let lock = format!(
+        "trailer\n<< /Encrypt << /Filter /Standard /V 1 /R 2 /O <{noise}> /U <{noise}> /P -4 >> /ID [<00> <00>] "
+    );
+    let text = String::from_utf8(file.to_vec()).unwrap();
+    text.replace("trailer\n<< ", &lock).into_bytes()
 }
 
 /// Pages that are their own children, sides without end, and pictures that unfold into more than there is.
