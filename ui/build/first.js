@@ -17,7 +17,8 @@ const FIRST_SCREEN = '/src/features/home/Screen.svelte';
 function reach(from, context) {
   const found = new Set([from]);
   for (const id of found)
-    for (const next of context.getModuleInfo(id)?.importedIds ?? []) if (!next.includes(PACKAGES)) found.add(next);
+    for (const next of context.getModuleInfo(id)?.importedIds ?? [])
+      if (!next.includes(PACKAGES)) found.add(next);
   // The entry stays one of its own: by it, everybody who reads the list of files knows where it all begins.
   if (from.endsWith(FRAME)) found.delete(from);
   return found;
@@ -39,11 +40,13 @@ export function groups(root) {
   const [frame, first] = [group(FRAME), group(FIRST_SCREEN)];
   return [
     {
-      name: (/** @type {string} */ id, /** @type {Context} */ context) => (frame(id, context) ? 'frame' : null),
+      name: (/** @type {string} */ id, /** @type {Context} */ context) =>
+        frame(id, context) ? 'frame' : null,
       priority: 2,
     },
     {
-      name: (/** @type {string} */ id, /** @type {Context} */ context) => (first(id, context) ? 'first' : null),
+      name: (/** @type {string} */ id, /** @type {Context} */ context) =>
+        first(id, context) ? 'first' : null,
       priority: 1,
     },
   ];

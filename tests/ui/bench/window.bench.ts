@@ -121,7 +121,10 @@ test('a folder of ten thousand runs', async ({ context }) => {
     // Presses quicker than the shortest an event entry tells of are told by nobody.
     const slow = await presses(page);
     console.info(`        slowest: ${slowest(slow)}`);
-    const all = sort([...slow.map(({ ms }) => ms), ...Array.from({ length: Math.max(0, count - slow.length) }, () => 8)]);
+    const all = sort([
+      ...slow.map(({ ms }) => ms),
+      ...Array.from({ length: Math.max(0, count - slow.length) }, () => 8),
+    ]);
     note(
       `press to paint, ${String(count)} presses`,
       `p95 ${ms(at(all, 95))}, p99 ${ms(at(all, 99))}, worst ${ms(at(all, 100))}`,
@@ -170,7 +173,7 @@ test('five agents stream at once', async ({ context }) => {
     );
     const branches = TALKERS.map((id) => `{name: Part ${id}, agent: ${id}}`).join(', ');
     const steps = Array.from(
-      { length: 30 },
+      { length: 16 },
       (_, n) => `  - name: All ${n}\n    parallel: {join: all, width: 5, steps: [${branches}]}\n`,
     );
     const file = `${agents.join('')}schema: bwana.workflow/v1\nid: all\nname: All\nagents: [${TALKERS.join(', ')}]\nsteps:\n${steps.join('')}`;

@@ -1075,6 +1075,8 @@ export interface ImportedLine {
 export type InstallBy = 'system' | 'command' | 'file';
 
 export interface InstallRequest {
+  /** Not the newer version but the one that was installed before this one. */
+  back?: boolean;
   /** Wait until the runs under way have ended; otherwise they are a reason to refuse. */
   wait?: boolean;
 }

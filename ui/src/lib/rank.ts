@@ -31,10 +31,17 @@ export interface Ranked<I> {
 }
 
 interface Folded {
-  letters: string[];
+  readonly letters: readonly string[];
   /** The place in the text each folded letter comes from. */
-  from: Range[];
+  readonly from: readonly Range[];
   /** A word begins here. */
+  readonly starts: readonly boolean[];
+}
+
+/** While it is made. */
+interface Folding {
+  letters: string[];
+  from: Range[];
   starts: boolean[];
 }
 
@@ -65,14 +72,30 @@ const MARK = /\p{M}/gu;
 const WORD = /[\p{L}\p{N}]/u;
 const ARTICLE = ['ا', 'ل'];
 
+/** Names that were folded lately: with every letter that is typed the same ones are looked at again. */
+const FOLDED_MOST = 5_000;
+/** Longer than a name: not kept. */
+const NAME_CHARS = 200;
+const lately = new Map<string, Folded>();
+
 export function fold(text: string): Folded {
-  const folded: Folded = { letters: [], from: [], starts: [] };
+  if (text.length > NAME_CHARS) return foldAnew(text);
+  const known = lately.get(text);
+  if (known) return known;
+  const folded = foldAnew(text);
+  if (lately.size >= FOLDED_MOST) lately.clear();
+  lately.set(text, folded);
+  return folded;
+}
+
+function foldAnew(text: string): Folded {
+  const folded: Folding = { letters: [], from: [], starts: [] };
   let at = 0;
   let inWord = false;
   for (const sign of text) {
     const range: Range = [at, at + sign.length];
     at += sign.length;
-    const bare = sign.normalize('NFKD').replace(MARK, '').toLowerCase();
+    const bare = sign < '\x80' ? sign.toLowerCase() : sign.normalize('NFKD').replace(MARK, '').toLowerCase();
     const isWord = WORD.test(bare);
     const letters = [...bare].flatMap((one) => [...(PLAIN[one] ?? one)]);
     if (letters.length === 0) {
@@ -96,7 +119,7 @@ export function fold(text: string): Folded {
 }
 
 /** In Arabic a word is also known without its article. */
-function afterArticles({ letters, starts }: Folded): void {
+function afterArticles({ letters, starts }: Folding): void {
   for (let at = 0; at + 2 < letters.length; at += 1)
     if (starts[at] && letters[at] === ARTICLE[0] && letters[at + 1] === ARTICLE[1] && letters[at + 2] !== ' ')
       starts[at + 2] = true;
