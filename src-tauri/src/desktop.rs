@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bwana_api::system::{SystemClock, SystemIds};
+use bwana_api::system::{SystemClock, SystemIds, has_graphics};
 use bwana_api::{App, HostOptions, Mode, Redactor, Secrets, care, socket};
 use bwana_types::error::{ApiError, ErrorCode};
 use tauri::{AppHandle, Builder, Manager, RunEvent, WindowEvent};
@@ -109,9 +109,10 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
 /// Everything that needs the window system and the data folder.
 fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let prefs = Prefs::open(handle)?;
-    let plain = prefs.own::<bool>(Own::PlainDrawing) || !life::has_graphics();
+    let plain = prefs.own::<bool>(Own::PlainDrawing) || !has_graphics();
     if plain && std::env::var_os(PLAIN_DRAWING).is_none() {
         // Read when the first page is made, which is below.
+        #[cfg(target_os = "linux")]
         draw_plainly();
     }
     let failed = life::begin(&prefs);
@@ -202,9 +203,6 @@ fn draw_plainly() {
     // SAFETY is the system's: no other thread of ours reads the environment this early.
     gtk::glib::setenv(PLAIN_DRAWING, "1", true).unwrap_or_default();
 }
-
-#[cfg(not(target_os = "linux"))]
-fn draw_plainly() {}
 
 fn open(args: &Args, mode: Mode) -> Result<App, ApiError> {
     let home = start::home(args)?;

@@ -22,26 +22,6 @@ pub(crate) const FAILED_STARTS_MAX: u32 = 2;
 /// Makes `WebKitGTK` draw without direct access to the screen's memory, which some drivers break.
 pub(crate) const PLAIN_DRAWING: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
 
-/// Where the system shows what can draw for programs.
-#[cfg(target_os = "linux")]
-const DRAWERS: (&str, &str) = ("/dev/dri", "renderD");
-
-/// Whether something else than the processor draws here. Where nothing does, the web view's way through such a device ends
-/// in the processor all the same, and takes twice the memory.
-#[cfg(target_os = "linux")]
-pub(crate) fn has_graphics() -> bool {
-    let (folder, name) = DRAWERS;
-    let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    found
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .any(|found| found.starts_with(name))
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn has_graphics() -> bool {
-    true
-}
-
 /// How to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

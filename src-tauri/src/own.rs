@@ -24,9 +24,6 @@ use crate::prefs::Own;
 use crate::shell::{Shell, Told};
 use crate::windows;
 
-/// The folder of downloads in a home folder, where nothing else is said.
-const DOWNLOADS: &str = "Downloads";
-
 /// Bytes that may be put on the clipboard at once.
 const COPY_MAX_BYTES: usize = 8 * 1024 * 1024;
 
@@ -181,10 +178,8 @@ fn copy(handle: &AppHandle, text: String) -> Result<Value, ApiError> {
 /// Saves where the person's downloads are; the page chooses no folder.
 fn save(handle: &AppHandle, file: &downloads::ToSave) -> Result<Value, ApiError> {
     let paths = handle.path();
-    // A desktop without a list of a person's folders has none of this name; then it is where the list would say.
-    let folder = paths
-        .download_dir()
-        .or_else(|_| paths.home_dir().map(|home| home.join(DOWNLOADS)));
+    let home = || paths.home_dir().map(downloads::within);
+    let folder = paths.download_dir().or_else(|_| home());
     let path = downloads::keep(&folder.map_err(|error| internal(&error))?, file)?;
     Ok(json!({"path": path.display().to_string()}))
 }

@@ -68,13 +68,10 @@ pub(crate) fn profile(args: &Args) -> Option<String> {
 }
 
 /// Whether there is a screen to draw on. Without this look the window system would end the program in its own words.
-#[cfg(target_os = "linux")]
 pub(crate) fn has_display() -> bool {
-    gtk::init().is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn has_display() -> bool {
+    #[cfg(target_os = "linux")]
+    return gtk::init().is_ok();
+    #[cfg(not(target_os = "linux"))]
     true
 }
 

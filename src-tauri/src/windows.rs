@@ -5,6 +5,8 @@ use serde_json::json;
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
 use tauri::window::Color;
 use tauri::{AppHandle, Manager, Theme, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+#[cfg(target_os = "linux")]
+use {gtk::glib::thread_guard::ThreadGuard, tauri::webview::PlatformWebview};
 
 use crate::prefs::Prefs;
 use crate::shell::{Told, shell};
@@ -70,9 +72,10 @@ pub(crate) fn make_main(
 /// # Errors
 /// If the window system gives none.
 pub(crate) fn make_quick(handle: &AppHandle, prefs: &Prefs) -> tauri::Result<WebviewWindow> {
-    let main = handle.get_webview_window(MAIN);
     build(handle, prefs, QUICK, None, |window| {
-        in_process_of(main.as_ref(), window)
+        #[cfg(target_os = "linux")]
+        let window = in_process_of(handle.get_webview_window(MAIN), window);
+        window
             .title("Bwana")
             .inner_size(QUICK_SIZE.0, QUICK_SIZE.1)
             .resizable(false)
@@ -88,24 +91,15 @@ type Builder<'a> = WebviewWindowBuilder<'a, tauri::Wry, AppHandle>;
 /// Lets a window draw in the process of another: a second one costs as much memory as the first, for a window that is
 /// hidden nearly always.
 #[cfg(target_os = "linux")]
-fn in_process_of<'a>(other: Option<&WebviewWindow>, window: Builder<'a>) -> Builder<'a> {
-    use gtk::glib::thread_guard::ThreadGuard;
+fn in_process_of(other: Option<WebviewWindow>, window: Builder<'_>) -> Builder<'_> {
     let (give, take) = std::sync::mpsc::channel();
-    let asked = other.map(|other| {
-        other.with_webview(move |webview| {
-            let _ = give.send(ThreadGuard::new(webview.inner()));
-        })
-    });
-    // On the main thread, where windows are made, it was answered before this line.
-    match (asked, take.try_recv()) {
-        (Some(Ok(())), Ok(view)) if view.is_owner() => window.with_related_view(view.into_inner()),
+    let tell = move |view: PlatformWebview| drop(give.send(ThreadGuard::new(view.inner())));
+    // On the main thread, where windows are made, it is answered at once.
+    let _ = other.map(|other| other.with_webview(tell));
+    match take.try_recv() {
+        Ok(view) if view.is_owner() => window.with_related_view(view.into_inner()),
         _ => window,
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn in_process_of<'a>(_: Option<&WebviewWindow>, window: Builder<'a>) -> Builder<'a> {
-    window
 }
 
 /// A run in a window of its own, or that window to the front.

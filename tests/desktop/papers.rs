@@ -1,5 +1,5 @@
-//! What leaves the window as paper: a PDF that an agent wrote, drawn by a process of its own; a run saved where a person's
-//! downloads are; and a run printed, which on every desktop can also be a PDF.
+//! What leaves the window as paper: a PDF that an agent wrote, drawn by a process of its own, and a run saved where a
+//! person's downloads are. Printing is not here: a web view under a driver opens no dialog for it.
 
 use std::fs;
 
@@ -53,8 +53,8 @@ fn pdf(words: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_pdf_is_drawn_and_a_run_is_saved_and_printed() {
-    let Some(mut desk) = Desk::new() else { return };
+async fn a_pdf_is_drawn_and_a_run_is_saved() {
+    let Some(desk) = Desk::new() else { return };
     let downloads = desk.home().with_file_name("home").join("Downloads");
     let script = Script::default().calls_once(
         "file.write",
@@ -97,10 +97,6 @@ async fn a_pdf_is_drawn_and_a_run_is_saved_and_printed() {
     let text = fs::read_to_string(saved().unwrap()).unwrap();
     assert!(text.contains("An offer for the school"), "{text}");
 
-    window.press("Export").await;
-    window.press("Print or PDF…").await;
-    desk.hear("Print");
-    desk.picture("print");
     assert_eq!(
         window.js("return window.breaches", Vec::new()).await,
         json!([])

@@ -33,6 +33,12 @@ pub struct ToSave {
     pub base64: Option<String>,
 }
 
+/// The folder of downloads in a home folder, on a desktop without a list of a person's folders.
+pub fn within(mut home: PathBuf) -> PathBuf {
+    home.push("Downloads");
+    home
+}
+
 /// Saves what a window asks for.
 ///
 /// # Errors

@@ -149,15 +149,22 @@ async fn drawn(mut command: Command, file: &[u8]) -> Result<(Drawn, Vec<u8>), Un
     Ok((said, png.to_vec()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// A worker that does this.
     async fn check(does: &str, expected: Result<&[u8], Undrawn>) {
-        let mut command = Command::new("sh");
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker");
+        std::fs::write(&program, format!("#!/bin/sh\n{does}\n")).unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(program);
         command
-            .args(["-c", does])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
