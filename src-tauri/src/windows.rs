@@ -5,8 +5,6 @@ use serde_json::json;
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
 use tauri::window::Color;
 use tauri::{AppHandle, Manager, Theme, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
-#[cfg(target_os = "linux")]
-use {gtk::glib::thread_guard::ThreadGuard, tauri::webview::PlatformWebview};
 
 use crate::prefs::Prefs;
 use crate::shell::{Told, shell};
@@ -18,6 +16,9 @@ const RUN: &str = "run-";
 /// Windows with a run of their own at the same time.
 const RUN_WINDOWS_MAX: usize = 8;
 
+/// Between the wish to show a window and its being there.
+#[cfg(target_os = "linux")]
+const SHOWN_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
 const MAIN_SIZE: (f64, f64) = (1200.0, 800.0);
 const MAIN_SIZE_MIN: (f64, f64) = (480.0, 400.0);
 const QUICK_SIZE: (f64, f64) = (420.0, 520.0);
@@ -73,8 +74,6 @@ pub(crate) fn make_main(
 /// If the window system gives none.
 pub(crate) fn make_quick(handle: &AppHandle, prefs: &Prefs) -> tauri::Result<WebviewWindow> {
     build(handle, prefs, QUICK, None, |window| {
-        #[cfg(target_os = "linux")]
-        let window = in_process_of(handle.get_webview_window(MAIN), window);
         window
             .title("Bwana")
             .inner_size(QUICK_SIZE.0, QUICK_SIZE.1)
@@ -87,20 +86,6 @@ pub(crate) fn make_quick(handle: &AppHandle, prefs: &Prefs) -> tauri::Result<Web
 }
 
 type Builder<'a> = WebviewWindowBuilder<'a, tauri::Wry, AppHandle>;
-
-/// Lets a window draw in the process of another: a second one costs as much memory as the first, for a window that is
-/// hidden nearly always.
-#[cfg(target_os = "linux")]
-fn in_process_of(other: Option<WebviewWindow>, window: Builder<'_>) -> Builder<'_> {
-    let (give, take) = std::sync::mpsc::channel();
-    let tell = move |view: PlatformWebview| drop(give.send(ThreadGuard::new(view.inner())));
-    // On the main thread, where windows are made, it is answered at once.
-    let _ = other.map(|other| other.with_webview(tell));
-    match take.try_recv() {
-        Ok(view) if view.is_owner() => window.with_related_view(view.into_inner()),
-        _ => window,
-    }
-}
 
 /// A run in a window of its own, or that window to the front.
 ///
@@ -161,6 +146,28 @@ fn front(window: &WebviewWindow) {
     let _ = window.unminimize();
     let _ = window.show();
     let _ = window.set_focus();
+    #[cfg(target_os = "linux")]
+    take_keyboard(window);
+}
+
+/// A window manager gives the keyboard to what a person used last. The tray, a link and the keys everywhere are told over
+/// ways that carry no time, so for it this window would be one that pushes forward by itself.
+#[cfg(target_os = "linux")]
+fn take_keyboard(window: &WebviewWindow) {
+    use gtk::prelude::{Cast as _, GtkWindowExt as _, WidgetExt as _};
+    let shown = window.clone();
+    let present = move || {
+        let ground = shown.gtk_window().map(|shown| (shown.window(), shown));
+        if let Ok((Some(ground), shown)) = ground
+            && let Ok(ground) = ground.downcast()
+        {
+            shown.present_with_time(gdkx11::functions::x11_get_server_time(&ground));
+        }
+    };
+    // What was asked for before is done when the main thread has nothing else to do.
+    let _ = window.run_on_main_thread(|| {
+        gtk::glib::timeout_add_local_once(SHOWN_AFTER, present);
+    });
 }
 
 fn build(

@@ -336,6 +336,20 @@ impl Desk {
         });
     }
 
+    /// Waits until the window that is so wide is the one that is typed into.
+    pub(crate) fn until_front(&self, width: u32) {
+        let wanted = format!("WIDTH={width}");
+        until(&format!("a window {width} wide has the keyboard"), || {
+            let asked = self
+                .command("xdotool")
+                .args(["getactivewindow", "getwindowgeometry", "--shell"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+            said.lines().any(|line| line == wanted)
+        });
+    }
+
     /// Waits until what has that name has the keyboard: what is typed before goes nowhere.
     pub(crate) fn until_focused(&mut self, name: &str) {
         self.wait(name, |desk| {

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::desk::{Desk, until};
 
+/// Of the quick window, in pixels.
+const QUICK_WIDTH: u32 = 420;
 /// Names the file of a small model for real inference.
 const TEST_MODEL: &str = "BWANA_TEST_MODEL";
 
@@ -92,9 +94,17 @@ async fn the_tray_opens_a_small_window_that_asks_the_team_in_passing() {
     desk.hear("Ask the team");
     desk.picture("quick");
     // Typed on the keyboard, as the window has it.
+    desk.until_front(QUICK_WIDTH);
     desk.until_focused("Ask the team");
     desk.type_words("What should we bake on Monday?");
+    desk.picture("quick-typed");
     desk.press_key("Return");
+    let other = "return document.getElementById('composer').value";
+    assert_eq!(
+        window.js(other, Vec::new()).await,
+        json!(""),
+        "the main window has heard nothing of it"
+    );
     window.visit("/runs").await;
     window.see("What should we bake on Monday?").await;
     desk.picture("quick-asked");
