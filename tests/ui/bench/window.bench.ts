@@ -220,7 +220,8 @@ test('five agents stream at once', async ({ context }) => {
       'p99 32 ms',
       at(typed, 99) <= 32,
     );
-    await host.rpc('run.cancel', { run });
+    // It may have come to its end by itself.
+    await host.rpc('run.cancel', { run }).catch(() => undefined);
   } finally {
     await host.stop();
   }
