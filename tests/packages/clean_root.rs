@@ -216,7 +216,14 @@ impl Root {
             .spawn();
         let _monitor = Ended(monitor.unwrap());
         let entry = "/usr/share/applications/bwana-desktop.desktop";
-        said(self.command(&["gio", "launch", entry]).envs(env));
+        // The program inherits what it is given here, and lives on: nobody may wait for the end of its words.
+        let launched = self
+            .command(&["gio", "launch", entry])
+            .envs(env)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(launched.unwrap().success(), "the entry is not launched");
         let data = self.path().join(DATA).join("bwana.db");
         until("the program has its data", || data.exists());
         for (opener, link) in LINKS {
