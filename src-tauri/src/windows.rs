@@ -159,6 +159,7 @@ fn take_keyboard(window: &WebviewWindow) {
     let present = move || {
         let ground = shown.gtk_window().map(|shown| (shown.window(), shown));
         if let Ok((Some(ground), shown)) = ground
+            && shown.is_visible()
             && let Ok(ground) = ground.downcast()
         {
             shown.present_with_time(gdkx11::functions::x11_get_server_time(&ground));
