@@ -93,6 +93,8 @@ test('any two versions are compared, and one is brought back without losing anot
   await page.screenshot({ path: info.outputPath('restore.png') });
   await expectAccessible(page);
   await page.keyboard.press('Escape');
+  // Its button has the name of the one behind it: it leaves first.
+  await expect(sheet).toBeHidden();
   expect(engine.calls.some(({ name }) => name === 'definitions.restore')).toBe(false);
   await page.getByRole('button', { name: 'Use this version again' }).click();
   engine.refusals['definitions.restore'] = { code: 'store.read_only', message: 'the disk is read-only' };
