@@ -20,7 +20,8 @@ use crate::{notices, own, rpc, say, tray, windows};
 
 /// Threads that carry runs and requests; the window system has its own.
 const WORKERS: usize = 2;
-/// The quick window is made when the start is over, so that it is there at once later.
+/// For whoever uses the quick window it is made when the start is over, so that it is there at once later. Its page takes
+/// some 80 MB, which nobody else is to pay.
 const QUICK_AFTER: Duration = Duration::from_secs(2);
 /// How a command ends that was called for something it does not have.
 const EXIT_NO_DISPLAY: u8 = 2;
@@ -188,6 +189,7 @@ fn follow(handle: &AppHandle) {
             let shell = shell(&of);
             if !shell.is_leaving()
                 && shell.app.mode() != Mode::Repair
+                && shell.prefs.own(Own::UsesQuick)
                 && of.get_webview_window(windows::QUICK).is_none()
                 && let Err(error) = windows::make_quick(&of, &shell.prefs)
             {

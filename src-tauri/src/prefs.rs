@@ -26,6 +26,8 @@ pub(crate) enum Own {
     PlainDrawing,
     /// The person was told that the work goes on behind the icon.
     SaidKept,
+    /// The quick window was called for once: from then on it is made ahead.
+    UsesQuick,
     /// The next start is to open the data folder for repair.
     Repair,
 }
@@ -36,6 +38,7 @@ impl Own {
             Self::FailedStarts => "failed_starts",
             Self::PlainDrawing => "plain_drawing",
             Self::SaidKept => "said_kept",
+            Self::UsesQuick => "uses_quick",
             Self::Repair => "repair",
         }
     }

@@ -6,7 +6,7 @@ use tauri::webview::{NewWindowResponse, PageLoadEvent};
 use tauri::window::Color;
 use tauri::{AppHandle, Manager, Theme, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 
-use crate::prefs::Prefs;
+use crate::prefs::{Own, Prefs};
 use crate::shell::{Told, shell};
 
 pub(crate) const MAIN: &str = "main";
@@ -136,6 +136,9 @@ pub(crate) fn show_quick(handle: &AppHandle) {
             let _ = window.center();
             front(&window);
             shell.tell(Told::QuickShown);
+            if !shell.prefs.own::<bool>(Own::UsesQuick) {
+                shell.prefs.set_own(Own::UsesQuick, &true);
+            }
         }
         Err(error) => tracing::error!(%error, "the quick window cannot be made"),
     }

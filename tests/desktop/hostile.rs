@@ -10,7 +10,7 @@ use bwana_testkit::script::{Say, Script, When};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, pages, until};
+use crate::desk::Desk;
 
 /// Texts in one message.
 const TEXTS_PER_MESSAGE: usize = 12;
@@ -84,8 +84,6 @@ async fn nothing_a_model_writes_breaks_out_of_its_message() {
         .unwrap_or_else(|| panic!("{started}"))
         .to_owned();
     window.until_status(&run, "done").await;
-    // The quick window's page comes a little later than the first one.
-    until("both pages are there", || pages(&desk).len() == 2);
     let programs = desk.processes().1.len();
     let run_at = |query: &str| format!("/run/{run}{query}");
     let screens = [

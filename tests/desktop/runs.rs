@@ -4,7 +4,7 @@ use bwana_testkit::Script;
 use bwana_testkit::model_server::Options;
 use serde_json::json;
 
-use crate::desk::{Desk, until};
+use crate::desk::{Desk, pages, until};
 
 /// Of the quick window, in pixels.
 const QUICK_WIDTH: u32 = 420;
@@ -108,4 +108,15 @@ async fn the_tray_opens_a_small_window_that_asks_the_team_in_passing() {
     window.visit("/runs").await;
     window.see("What should we bake on Monday?").await;
     desk.picture("quick-asked");
+
+    let runs = window.rpc("run.list", json!({})).await;
+    let asked = runs["runs"][0]["id"].as_str().unwrap().to_owned();
+    window.until_status(&asked, "done").await;
+
+    // Whoever has used it has it ahead from the next start on.
+    desk.choose("Quit");
+    until("the program is gone", || desk.processes().0.is_none());
+    drop(window);
+    let _again = desk.drive(&[]).await;
+    until("its page is made ahead", || pages(&desk).len() == 2);
 }

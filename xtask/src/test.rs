@@ -144,11 +144,11 @@ impl Phases {
             };
             say::line(&format!("{name:<24}{:>8.1} s{verdict}", time.as_secs_f64()));
         }
+        for line in ui::failed_in_browser() {
+            say::line(&format!("  {line}"));
+        }
         if !self.failed.is_empty() {
             let failed = self.failed.join(", ");
-            for line in ui::failed_in_browser() {
-                say::line(&format!("  {line}"));
-            }
             say::line(&format!(
                 "FAILED: {failed}. The tests run all the same; the exit code says so."
             ));

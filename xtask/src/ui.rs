@@ -35,7 +35,7 @@ fn list_of_failed(script: &str) -> PathBuf {
         .join(format!("failed-{name}.txt"))
 }
 
-/// The lines about what did not hold in the browser tests that ran last.
+/// The lines about what did not hold in the browser tests that ran last, or not at its first try.
 pub fn failed_in_browser() -> Vec<String> {
     let lists = BROWSER.iter().map(|(_, script)| list_of_failed(script));
     lists

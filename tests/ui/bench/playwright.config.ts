@@ -11,6 +11,7 @@ export default defineConfig({
   testMatch: '*.bench.ts',
   outputDir: '../../../target/bench-results',
   timeout: 900_000,
+  retries: 0,
   reporter: 'line',
   use: {
     ...engine.use,

@@ -1,18 +1,18 @@
-// The window at work, in Chromium with the real engine, except where a hundred thousand entries come from a fake one.
+// The window at work, in Chromium with the real engine.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, type Page } from '@playwright/test';
-import { fakeEngine, settings } from '../engine';
 import { EXAMPLES, Host, test } from '../engine/host';
-import { engineOf, RUN, shown, Story, text } from '../run-fixture';
 import { idle, starts } from './program';
 
 const FULL = Boolean(process.env['BWANA_FULL']);
 /** Runs in the list of the busy folder. */
 const RUNS = 10_000;
 const ENTRIES = 100_000;
+/** What the window loads ahead is there after this. */
+const SETTLES_MS = 3_000;
 /** How long a stream is watched, in seconds. */
 const WATCHED_S = FULL ? 60 : 20;
 const STARTS = 15;
@@ -227,67 +227,124 @@ test('five agents stream at once', async ({ context }) => {
   }
 });
 
-test('a run of a hundred thousand entries', async ({ page }) => {
-  const told = new Story();
-  const beginning = {
-    by: 'local_ui',
-    input: 'Go',
-    workflow: 'w',
-    workflow_hash: '',
-    definition: '',
-    limits: {},
-  };
-  told.add('run_created', beginning);
-  while (told.records.length < ENTRIES) {
-    const path = `compete/r${told.records.length}`;
-    const call = told.think(path, 'operations');
-    told.answer(path, call, text(`Message of entry ${call}`));
-  }
-  await fakeEngine(page, {
-    ...engineOf(told.records, () => shown({ status: 'done' })),
-    'settings.show': settings({
-      language: 'en',
-      region: 'KE',
-      time_zone: 'Africa/Nairobi',
-    }),
-    'run.list': { runs: [], total: 0 },
-  });
-  await page.goto('/runs');
-  await expect(page.locator('main h1')).toBeAttached();
-  const first = await page.evaluate(async (path) => {
-    const began = performance.now();
-    history.pushState(null, '', path);
-    dispatchEvent(new PopStateEvent('popstate'));
-    while (!document.querySelector('[role="log"] [data-seq]')) await new Promise(requestAnimationFrame);
-    return performance.now() - began;
-  }, `/run/${RUN}`);
-  note('opening a run of 100,000 entries', ms(first), '150 ms', first <= 150);
-  await page.keyboard.press('Alt+4');
-  const list = page.getByRole('list', { name: 'Events' });
-  await expect(list.locator('[data-seq]').last()).toBeVisible();
-  const jumps: number[] = [];
-  for (let n = 1; n <= 20; n += 1) {
-    const seq = (n * 7_919) % ENTRIES;
-    jumps.push(
-      await page.evaluate(async (seq) => {
-        const box = document.querySelector<HTMLInputElement>('main input[type="search"]')!;
+test('a run of a hundred thousand entries', async ({ context }) => {
+  const home = join(folder, 'long');
+  execFileSync(join(EXAMPLES, 'bwana-fixture-home'), [
+    home,
+    '--variant',
+    'long',
+    '--entries',
+    String(ENTRIES),
+  ]);
+  const host = new Host({ from: home });
+  try {
+    const { runs } = await host.rpc<{ runs: { id: string }[] }>('run.list', {});
+    const run = runs[0]!.id;
+    const { head_seq: entries, model_calls: calls } = await host.rpc<{
+      head_seq: number;
+      model_calls: number;
+    }>('run.show', { run });
+    expect(entries).toBeGreaterThanOrEqual(ENTRIES);
+    const [page] = await host.open(context, '/runs');
+    await expect(page.locator('main h1')).toBeAttached();
+    await page.waitForTimeout(SETTLES_MS);
+    const began = () =>
+      page.evaluate(async (path) => {
         const began = performance.now();
-        box.value = `#${seq}`;
-        box.dispatchEvent(new Event('input', { bubbles: true }));
-        while (!document.querySelector(`main [data-seq="${seq}"]`)) await new Promise(requestAnimationFrame);
+        history.pushState(null, '', path);
+        dispatchEvent(new PopStateEvent('popstate'));
+        while (!document.querySelector('[role="log"] [data-seq]')) await new Promise(requestAnimationFrame);
         return performance.now() - began;
-      }, seq),
+      }, `/run/${run}`);
+    const first = await began();
+    const again: number[] = [];
+    for (let n = 0; n < 5; n += 1) {
+      await page.getByRole('navigation').first().getByRole('link', { name: 'Runs' }).first().click();
+      await expect(page.locator('[role="log"]')).toHaveCount(0);
+      again.push(await began());
+    }
+    sort(again);
+    note(
+      `opening a run of ${entries.toLocaleString('en')} entries`,
+      `${ms(at(again, 50))}, the first time with its screen's code ${ms(first)}`,
+      '150 ms',
+      Math.max(first, at(again, 100)) <= 150,
     );
+    await page.keyboard.press('Alt+4');
+    const list = page.getByRole('list', { name: 'Events' });
+    await expect(list.locator('[data-seq]').last()).toBeVisible();
+    const jumps: number[] = [];
+    for (let n = 1; n <= 20; n += 1) {
+      const seq = (n * 7_919) % ENTRIES;
+      jumps.push(
+        await page.evaluate(async (seq) => {
+          const box = document.querySelector<HTMLInputElement>('main input[type="search"]')!;
+          const began = performance.now();
+          box.value = `#${seq}`;
+          box.dispatchEvent(new Event('input', { bubbles: true }));
+          while (!document.querySelector(`main [data-seq="${seq}"]`))
+            await new Promise(requestAnimationFrame);
+          return performance.now() - began;
+        }, seq),
+      );
+    }
+    sort(jumps);
+    note(
+      'going to any of its events',
+      `${ms(at(jumps, 50))}, worst ${ms(at(jumps, 100))}`,
+      '60 ms',
+      at(jumps, 95) <= 60,
+    );
+    await page.keyboard.press('Alt+2');
+    const from = Date.now();
+    const slider = page.getByRole('slider').first();
+    await expect(slider).toHaveAttribute('aria-valuemax', String(entries), { timeout: 120_000 });
+    const read = Date.now() - from;
+    const moved = await page.evaluate(async () => {
+      const track = document.querySelector('[role="slider"]')!;
+      const box = track.getBoundingClientRect();
+      const took: number[] = [];
+      for (let n = 0; n < 60; n += 1) {
+        const clientX = box.left + box.width * ((n * 7_919) % 1_000) * 0.001;
+        const at = performance.now();
+        track.dispatchEvent(new PointerEvent('pointermove', { clientX, buttons: 1, bubbles: true }));
+        await new Promise(requestAnimationFrame);
+        took.push(performance.now() - at);
+      }
+      return took;
+    });
+    sort(moved);
+    note(
+      `the playhead to any place (the whole timeline was read in ${ms(read)})`,
+      `${ms(at(moved, 50))}, worst ${ms(at(moved, 100))}`,
+      '150 ms',
+      at(moved, 100) <= 150,
+    );
+    const states: number[] = [];
+    for (let n = 1; n <= 40; n += 1) {
+      const began = performance.now();
+      await host.rpc('run.at', { run, seq: 1 + ((n * 7_919) % entries) });
+      states.push(performance.now() - began);
+    }
+    sort(states);
+    note(
+      'the state at any of its entries, by replay',
+      `${ms(at(states, 50))}, worst ${ms(at(states, 100))}`,
+      '150 ms',
+      at(states, 100) <= 150,
+    );
+    const after = await host.rpc<{ head_seq: number; model_calls: number }>('run.show', { run });
+    note(
+      'model calls and entries made by all this',
+      `${String(after.model_calls - calls)} and ${String(after.head_seq - entries)}`,
+      'none',
+      after.model_calls === calls && after.head_seq === entries,
+    );
+    const nodes = await page.evaluate(() => document.querySelectorAll('body *').length);
+    note('nodes of the document there', String(nodes), '1,500', nodes <= 1_500);
+  } finally {
+    await host.stop();
   }
-  sort(jumps);
-  note(
-    'going to any of its events',
-    `${ms(at(jumps, 50))}, worst ${ms(at(jumps, 100))}`,
-    '60 ms',
-    at(jumps, 95) <= 60,
-  );
-  const nodes = await page.evaluate(() => document.querySelectorAll('body *').length);
-  note('nodes of the document there', String(nodes), '1,500', nodes <= 1_500);
 });
 
 test('the program comes up', () => {

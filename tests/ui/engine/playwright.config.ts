@@ -5,7 +5,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: '../../../target/engine-results',
   workers: 1,
-  retries: 0,
+  retries: 1,
   timeout: 240_000,
   expect: { timeout: 30_000 },
   reporter: [['line'], ['../failed.ts', { file: 'target/failed-test-engine.txt' }]],

@@ -2,13 +2,14 @@
 //! with ids from a seed and a scripted model. Pictures, the gallery and benches look at it. Never shipped: it is an example.
 //!
 //! ```text
-//! bwana-fixture-home FOLDER [--variant plain|empty|busy] [--runs N]
+//! bwana-fixture-home FOLDER [--variant plain|empty|busy|long] [--runs N] [--entries N]
 //! ```
 //!
 //! - `plain`: nine runs between 2026-11-20 and 2026-11-24 (UTC): done, failed, cancelled, paused, and three that wait for a
 //!   person (a file, a question, a message to others); an agent and workflows of the person's own; a budget.
 //! - `empty`: settings and nothing else.
 //! - `busy`: `plain`, after N ([`BUSY_RUNS`]) runs of one question each.
+//! - `long`: one run of N ([`LONG_ENTRIES`]) entries or some more: talks of two agents, one after the other.
 //!
 //! Prints one line, `{"runs", "entries", "journal"}`: `journal` is a hash over the exports of all runs (definition, entries,
 //! times, ids, costs, hashes of files). Equal from one making to the next are these exports, byte for byte, and the files
@@ -43,6 +44,15 @@ const DAY_MIN: i64 = 24 * 60;
 const SEED: u64 = 20_261_120;
 /// Runs of one question each in `busy`.
 const BUSY_RUNS: usize = 2_000;
+/// Entries of the one run in `long`.
+const LONG_ENTRIES: usize = 100_000;
+/// How often somebody speaks in one of its talks.
+const TALK_ROUNDS: usize = 50;
+/// What a round writes down at least: a turn, its call, its answer and what was said.
+const ROUND_ENTRIES: usize = 4;
+/// What a day may cost, in USD; a run of a hundred thousand entries costs more.
+const DAY_USD: f64 = 2.5;
+const LONG_DAY_USD: f64 = 10_000.0;
 /// Runs a page of a list may have at most.
 const PAGE: usize = 200;
 /// How long the model may stay unasked before the making is given up.
@@ -73,11 +83,21 @@ const ARRIVED: &str = "120 lamps have arrived at the shop in Westlands: the smal
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let (home, variant, runs) = wanted(std::env::args().skip(1))?;
+    let Wanted {
+        home,
+        variant,
+        runs,
+        entries,
+    } = wanted(std::env::args().skip(1))?;
     if home.join("settings.toml").exists() {
         return Err(format!("{} holds data already; give another folder", home.display()).into());
     }
-    let maker = Maker::start(&home)?;
+    let day_usd = if variant == "long" {
+        LONG_DAY_USD
+    } else {
+        DAY_USD
+    };
+    let maker = Maker::start(&home, day_usd)?;
     match variant.as_str() {
         "empty" => {}
         "plain" => maker.fill().await?,
@@ -85,24 +105,40 @@ async fn main() -> Result<(), Failure> {
             maker.crowd(runs).await?;
             maker.fill().await?;
         }
+        "long" => maker.talk(entries).await?,
         _ => return Err(format!("there is no variant {variant}").into()),
     }
-    println!("{}", maker.finish(&home).await?);
+    println!("{}", maker.finish(&home, day_usd).await?);
     Ok(())
 }
 
-fn wanted(mut args: impl Iterator<Item = String>) -> Result<(PathBuf, String, usize), Failure> {
-    let (mut home, mut variant, mut runs) = (None, String::from("plain"), BUSY_RUNS);
+struct Wanted {
+    home: PathBuf,
+    variant: String,
+    runs: usize,
+    entries: usize,
+}
+
+fn wanted(mut args: impl Iterator<Item = String>) -> Result<Wanted, Failure> {
+    let (mut home, mut variant) = (None, String::from("plain"));
+    let (mut runs, mut entries) = (BUSY_RUNS, LONG_ENTRIES);
     while let Some(arg) = args.next() {
         if arg == "--variant" {
             variant = args.next().ok_or("--variant wants a name")?;
         } else if arg == "--runs" {
             runs = args.next().ok_or("--runs wants a number")?.parse()?;
+        } else if arg == "--entries" {
+            entries = args.next().ok_or("--entries wants a number")?.parse()?;
         } else {
             home = Some(PathBuf::from(arg));
         }
     }
-    Ok((home.ok_or("a folder is needed")?, variant, runs))
+    Ok(Wanted {
+        home: home.ok_or("a folder is needed")?,
+        variant,
+        runs,
+        entries,
+    })
 }
 
 /// Answers from the script; every answer takes its time on the clock, as much as its request says.
@@ -126,7 +162,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn start(home: &Path) -> Result<Self, Failure> {
+    fn start(home: &Path, day_usd: f64) -> Result<Self, Failure> {
         let clock = Arc::new(ManualClock::new(START));
         let paced = Paced {
             script: serde_json::from_str(ANSWERS)?,
@@ -134,7 +170,7 @@ impl Maker {
         };
         let model = model_server::Options::answering(Arc::new(paced)).start()?;
         std::fs::create_dir_all(home)?;
-        std::fs::write(home.join("settings.toml"), settings(&model.url()))?;
+        std::fs::write(home.join("settings.toml"), settings(&model.url(), day_usd))?;
         let host = HostOptions {
             secrets: Secrets::new(home, None, Redactor::new()),
             home: home.to_owned(),
@@ -290,8 +326,30 @@ impl Maker {
         Ok(())
     }
 
+    /// One long run: talks of two agents, none of which reads what the others said.
+    async fn talk(&self, entries: usize) -> Result<(), Failure> {
+        let talks = entries.div_ceil(TALK_ROUNDS * ROUND_ENTRIES);
+        let agents = "[operations, customer_service]";
+        let steps: String = (1..=talks)
+            .map(|n| {
+                format!(
+                    "  - {{name: Talk {n}, reads: [], tools: [], chat: {{agents: {agents}, select: round_robin, \
+                     max_round: {TALK_ROUNDS}}}}}\n"
+                )
+            })
+            .collect();
+        let text = format!(
+            "schema: bwana.workflow/v1\nid: long_talks\nname: Long Talks\nagents: {agents}\n\
+             limits: {{calls: 1000000, turns: 1000000, tokens: 1000000000, budget_usd: {LONG_DAY_USD}, elapsed: 1000h}}\n\
+             steps:\n{steps}"
+        );
+        let what = json!({"what": {"file": {"name": "long.yaml", "text": text}}, "input": WEEK});
+        let started = self.call("run.start", what).await?;
+        self.settle(&json!({"run": started["run"]}), "done").await
+    }
+
     /// Closes the folder and says what is in it.
-    async fn finish(self, home: &Path) -> Result<Value, Failure> {
+    async fn finish(self, home: &Path, day_usd: f64) -> Result<Value, Failure> {
         let mut hashes = Vec::new();
         let mut entries = 0;
         let mut page = json!({"limit": PAGE});
@@ -309,15 +367,15 @@ impl Maker {
             }
         }
         self.app.close().await?;
-        std::fs::write(home.join("settings.toml"), settings(UNREACHABLE))?;
+        std::fs::write(home.join("settings.toml"), settings(UNREACHABLE, day_usd))?;
         let journal = Hash::of_parts(hashes.iter().map(|hash| hash.0.as_slice()));
         Ok(json!({"runs": hashes.len(), "entries": entries, "journal": journal.to_string()}))
     }
 }
 
-fn settings(base_url: &str) -> String {
+fn settings(base_url: &str, day_usd: f64) -> String {
     format!(
-        "time_zone = \"Africa/Nairobi\"\n\n[budget]\nday_usd = 2.5\n\n[[providers]]\nname = \"scripted\"\n\
+        "time_zone = \"Africa/Nairobi\"\n\n[budget]\nday_usd = {day_usd}\n\n[[providers]]\nname = \"scripted\"\n\
          kind = \"openai\"\nbase_url = \"{base_url}\"\nmodel = \"scripted\"\nprice_in = 0.4\nprice_out = 1.6\n\n\
          [[providers]]\nname = \"elsewhere\"\nkind = \"openai\"\nbase_url = \"https://models.example.org/v1\"\n\
          model = \"large\"\n"

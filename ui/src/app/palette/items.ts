@@ -266,3 +266,13 @@ export function grouped(rows: readonly Ranked<Item>[], typed: boolean, lately: r
   const order = typed ? [...groups.keys()] : GROUPS.filter((group) => groups.has(group));
   return order.map((group) => ({ group, rows: (groups.get(group) ?? []).slice(0, most(group)) }));
 }
+
+/** The groups, cut behind so many rows. */
+export function firstRows(groups: readonly Shown[], most: number): Shown[] {
+  let left = most;
+  return groups.flatMap(({ group, rows }) => {
+    const some = rows.slice(0, left);
+    left -= some.length;
+    return some.length === 0 ? [] : [{ group, rows: some }];
+  });
+}

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../bindings/types';
-import { buildChat, standsOf, targetOf, type ChatItem } from './chat';
+import { buildChat, keepSame, standsOf, targetOf, type ChatItem } from './chat';
 import { Journal } from './journal';
 import { editable, inspect } from './inspect';
 import { stepAt } from './path';
@@ -311,6 +311,48 @@ describe('windows of the journal', () => {
     loaded.trim(all.length, 40);
     expect(loaded.size).toBe(40);
     expect(loaded.stretch().map(({ seq }) => seq)).toEqual(all.slice(-40).map(({ seq }) => seq));
+  });
+});
+
+describe('what stays as it was', () => {
+  const all = journal(
+    created,
+    chosen('s/r1', 'bi'),
+    thinks('s/r1', 'bi'),
+    answers('s/r1', 3, text('Ice')),
+    chosen('s/r2', 'ops'),
+    thinks('s/r2', 'ops'),
+    answers('s/r2', 6, text('Salt')),
+  );
+
+  it('is the same object after each new entry, and what changed is not', () => {
+    let before: readonly ChatItem[] = [];
+    for (let n = 1; n <= all.length; n += 1) {
+      const anew = buildChat(all.slice(0, n));
+      const kept = keepSame(anew, before);
+      expect(kept).toEqual(anew);
+      for (const item of before.slice(0, -1)) expect(kept).toContain(item);
+      before = kept;
+    }
+    expect(keepSame(buildChat(all), before).map((item, at) => item === before[at])).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  it('is not, if one word of it is another', () => {
+    const other = journal(
+      created,
+      chosen('s/r1', 'bi'),
+      thinks('s/r1', 'bi'),
+      answers('s/r1', 3, text('Salt')),
+    );
+    const before = buildChat(all.slice(0, 4));
+    const kept = keepSame(buildChat(other), before);
+    expect(kept[0]).toBe(before[0]);
+    expect(kept[1]).not.toBe(before[1]);
+    expect(kept).toEqual(buildChat(other));
   });
 });
 

@@ -20,7 +20,7 @@ import { RequestError } from '../../platform/platform';
 import type { Session } from '../../state/session.svelte';
 import type { Subscriber } from '../../state/feed';
 import { Streams } from '../../state/streams';
-import { buildChat, standsOf } from './chat';
+import { buildChat, keepSame, standsOf, type ChatItem } from './chat';
 import { isGiven } from './given';
 import { HELD_ENTRIES_MAX, Journal } from './journal';
 import { pathLines, type PathLine } from './path';
@@ -90,7 +90,8 @@ export class RunView {
     void this.#version;
     return this.#journal.stretch(this.#anchor);
   });
-  readonly items = $derived(buildChat(this.records));
+  #items: readonly ChatItem[] = [];
+  readonly items = $derived.by(() => (this.#items = keepSame(buildChat(this.records), this.#items)));
   readonly stands = $derived(standsOf(this.items));
   readonly path = $derived(this.shown ? named(pathLines(this.shown), this.shown.workflow) : []);
   readonly head = $derived.by(() => {
