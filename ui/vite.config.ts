@@ -5,7 +5,7 @@ import { defineConfig } from 'vite';
 import { fontLicences } from './build/licences.js';
 import { messages } from './build/messages.js';
 import { serveCsp } from './build/csp.js';
-import { groups } from './build/first.js';
+import { ahead, groups } from './build/first.js';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
@@ -13,7 +13,7 @@ export default defineConfig(({ mode }) => ({
   root,
   base: '/',
   appType: 'spa',
-  plugins: [svelte(), messages(root), serveCsp(), fontLicences(root)],
+  plugins: [svelte(), messages(root), serveCsp(), fontLicences(root), ahead()],
   define: {
     // The gallery and the pseudo-locale exist in dev and test builds only; `false` lets the bundler drop them.
     __WITH_GALLERY__: JSON.stringify(mode !== 'production'),

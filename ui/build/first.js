@@ -51,3 +51,40 @@ export function groups(root) {
     },
   ];
 }
+
+/** The face nearly every word is written in. */
+const FONT = /inter-latin-wght-normal[^/]*\.woff2$/;
+
+/**
+ * What the first screen needs is asked for with the page itself: a web view finds out about a font when it lays out the first
+ * word, and about the first screen when it has read the frame.
+ * @returns {import('vite').Plugin}
+ */
+export function ahead() {
+  return {
+    name: 'bwana-ahead',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_html, { bundle = {} }) {
+        const files = Object.values(bundle);
+        const font = files.find(({ fileName }) => FONT.test(fileName));
+        const screen = files.find((file) => file.type === 'chunk' && file.name === 'first');
+        /** @type {import('vite').HtmlTagDescriptor[]} */
+        const tags = [];
+        /** @param {Record<string, string | boolean>} attrs */
+        const ask = (attrs) => tags.push({ tag: 'link', attrs, injectTo: 'head' });
+        if (font)
+          ask({
+            rel: 'preload',
+            as: 'font',
+            type: 'font/woff2',
+            crossorigin: true,
+            href: `/${font.fileName}`,
+          });
+        if (screen) ask({ rel: 'modulepreload', crossorigin: true, href: `/${screen.fileName}` });
+        return tags;
+      },
+    },
+  };
+}

@@ -16,23 +16,32 @@ import { SCREENS } from './screens';
 
 export async function start(target: HTMLElement): Promise<void> {
   fetchScreen();
-  await useLanguage({ language: rememberedLanguage(), timeZone: 'UTC' });
+  // The words and the connection come at the same time.
+  const words = useLanguage({ language: rememberedLanguage(), timeZone: 'UTC' });
   let platform: Platform | undefined;
   try {
     platform = inDesktop() ? desktopPlatform() : await webPlatform();
     const { copy } = platform;
     const session = startSession(platform);
     giveHost({ copy, openLink: (url) => askToOpen(url) });
-    if (await isForRepair(platform)) {
+    const opened = session.open();
+    // Of a folder without a database nothing can be followed.
+    opened.catch(() => undefined);
+    const repair = await isForRepair(platform);
+    await words;
+    if (repair) {
+      session.feed.close();
       const { default: Recovery } = await import('../features/recovery/Recovery.svelte');
       await speak(platform);
       mount(Recovery, { target, props: { platform } });
     } else {
-      await session.open();
+      await opened;
       localStorage.setItem(LANGUAGE_KEY, session.formatSettings.language);
       mount(App, { target, props: { session } });
     }
   } catch (error) {
+    // Without words the keys of the messages stand there, which still say what happened.
+    await words.catch(() => undefined);
     mount(CannotStart, { target, props: { error: RequestError.from(error) } });
   }
   // Told after the first frame, also when that frame says that it cannot go on.

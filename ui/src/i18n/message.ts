@@ -7,7 +7,6 @@ export type Part =
   | readonly ['p', string, number, 0 | 1, Readonly<Record<string, readonly Part[]>>]
   | readonly ['s', string, Readonly<Record<string, readonly Part[]>>];
 export type Message = string | readonly Part[];
-export type Catalogue = Readonly<Record<string, Message>>;
 export type Values = Readonly<Record<string, string | number>>;
 
 /** What a message needs to know about its language; the formatting module gives it. */

@@ -82,31 +82,42 @@ export function localeTag(settings: Pick<FormatSettings, 'language' | 'region' |
   return language === 'ar' ? `${tag}-u-nu-${settings.arabicDigits ? 'arab' : 'latn'}` : tag;
 }
 
-/** A time zone or region a person typed may be unknown to this engine; a wrong one must not blank the window. */
-function usable(settings: FormatSettings): { tag: string; timeZone: string } {
-  let tag = localeTag(settings);
-  let { timeZone } = settings;
+/** A region a person typed may be unknown to this engine; a wrong one must not blank the window. */
+function usableTag(settings: FormatSettings): string {
+  const tag = localeTag(settings);
   try {
-    new Intl.NumberFormat(tag);
+    Intl.getCanonicalLocales(tag);
+    return tag;
   } catch {
-    tag = localeTag({ ...settings, region: '' });
+    return localeTag({ ...settings, region: '' });
   }
+}
+
+/** The same of a time zone. */
+function usableZone(timeZone: string): string {
   try {
-    new Intl.DateTimeFormat(tag, { timeZone });
+    new Intl.DateTimeFormat('en', { timeZone });
+    return timeZone;
   } catch {
-    timeZone = 'UTC';
+    return 'UTC';
   }
-  return { tag, timeZone };
+}
+
+/** Made when it is wanted for the first time: each of these takes milliseconds, and few windows need all of them. */
+function later<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 export function createFormat(settings: FormatSettings) {
-  const { tag, timeZone } = usable(settings);
+  const tag = usableTag(settings);
+  const zone = later(() => usableZone(settings.timeZone));
   const direction = directionOfLanguage(settings.language);
-  const cardinal = new Intl.PluralRules(tag);
-  const ordinal = new Intl.PluralRules(tag, { type: 'ordinal' });
-  const relative = new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' });
-  const conjunction = new Intl.ListFormat(tag, { type: 'conjunction' });
-  const collator = new Intl.Collator(tag);
+  const cardinal = later(() => new Intl.PluralRules(tag));
+  const ordinal = later(() => new Intl.PluralRules(tag, { type: 'ordinal' }));
+  const relative = later(() => new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' }));
+  const conjunction = later(() => new Intl.ListFormat(tag, { type: 'conjunction' }));
+  const collator = later(() => new Intl.Collator(tag));
   const numbers = new Map<string, Intl.NumberFormat>();
   const dates = new Map<string, Intl.DateTimeFormat>();
 
@@ -119,7 +130,7 @@ export function createFormat(settings: FormatSettings) {
   const moment = (at: number | string | Date, options: Intl.DateTimeFormatOptions): string => {
     const key = JSON.stringify(options);
     let format = dates.get(key);
-    if (!format) dates.set(key, (format = new Intl.DateTimeFormat(tag, { timeZone, ...options })));
+    if (!format) dates.set(key, (format = new Intl.DateTimeFormat(tag, { timeZone: zone(), ...options })));
     const date = new Date(at);
     return Number.isNaN(date.getTime()) ? '' : format.format(date);
   };
@@ -224,8 +235,8 @@ export function createFormat(settings: FormatSettings) {
     const difference = new Date(at).getTime() - now;
     const size = Math.abs(difference);
     const in_ = (ms: number, unit: Intl.RelativeTimeFormatUnit) =>
-      relative.format(Math.round(difference / ms), unit);
-    if (size < 45 * SECOND_MS) return relative.format(0, 'second');
+      relative().format(Math.round(difference / ms), unit);
+    if (size < 45 * SECOND_MS) return relative().format(0, 'second');
     if (size < 45 * MINUTE_MS) return in_(MINUTE_MS, 'minute');
     if (size < 22 * HOUR_MS) return in_(HOUR_MS, 'hour');
     if (size < 26 * DAY_MS) return in_(DAY_MS, 'day');
@@ -235,8 +246,10 @@ export function createFormat(settings: FormatSettings) {
   return {
     tag,
     direction,
-    timeZone,
-    plural: (count: number, asOrdinal = false) => (asOrdinal ? ordinal : cardinal).select(count),
+    get timeZone() {
+      return zone();
+    },
+    plural: (count: number, asOrdinal = false) => (asOrdinal ? ordinal() : cardinal()).select(count),
     isolate: (value: string) => isolate(value, direction),
     number: (value: number) => figure(value, { maximumFractionDigits: 3 }),
     /** At most this many digits after the point. */
@@ -272,8 +285,8 @@ export function createFormat(settings: FormatSettings) {
     weekday: (at: number | string) => moment(at, { weekday: 'short' }),
     /** The calendar day in the person's zone, for grouping: "2026-11-20". */
     dayKey: (at: number | string) =>
-      new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(new Date(at)),
-    list: (items: readonly string[]) => conjunction.format(items.map((item) => isolate(item, direction))),
-    compare: collator.compare,
+      new Intl.DateTimeFormat('en-CA', { timeZone: zone(), dateStyle: 'short' }).format(new Date(at)),
+    list: (items: readonly string[]) => conjunction().format(items.map((item) => isolate(item, direction))),
+    compare: (a: string, b: string) => collator().compare(a, b),
   };
 }
