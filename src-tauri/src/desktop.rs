@@ -135,11 +135,12 @@ fn set_up(handle: &AppHandle, args: &Args) -> Result<(), Box<dyn std::error::Err
     };
     let mode = app.mode();
     handle.manage(Shell::new(app, prefs.clone(), safe));
+    let is_repair = mode == Mode::Repair;
+    // Its process comes up while what was left unfinished is taken over; the page is heard when this here is over.
+    windows::make_main(handle, &prefs, is_repair || !(args.hidden || args.quick))?;
     if mode == Mode::Own {
         tauri::async_runtime::block_on(take_over(handle)).map_err(|error| refusal(&error))?;
     }
-    let is_repair = mode == Mode::Repair;
-    windows::make_main(handle, &prefs, is_repair || !(args.hidden || args.quick))?;
     follow(handle);
     if is_repair {
         // Nothing else of this program has anything to show.

@@ -47,6 +47,40 @@ test('keys lead to the places, and back returns with its focus', async ({ page }
   await expect(page.getByRole('link', { name: 'Runs' })).toBeFocused();
 });
 
+test('a label comes where there are no words, and Escape takes it away', async ({ page }) => {
+  const watched = await watchPage(page);
+  await fakeEngine(page);
+  await page.goto('/runs');
+  const help = page.locator('#nav-help');
+  const tip = page.getByRole('tooltip');
+  await help.hover();
+  await expect(tip).toContainText('Help');
+  await expect(help).toHaveAccessibleDescription(/Help/);
+  const [of, words] = [await help.boundingBox(), await tip.boundingBox()];
+  expect(words!.y + words!.height).toBeLessThanOrEqual(of!.y);
+  expect(words!.x).toBeGreaterThanOrEqual(0);
+  await expectAccessible(page);
+  // It can be read under the pointer, too.
+  await tip.hover();
+  await page.keyboard.press('Escape');
+  await expect(tip).toBeHidden();
+  await expect(help).not.toHaveAttribute('aria-describedby');
+  await page.mouse.move(600, 300);
+
+  // Words that stand there already are not said again.
+  await help.hover();
+  await expect(tip).toBeVisible();
+  await page.locator('#nav-runs').hover();
+  await expect(tip).toBeHidden();
+  await page.locator('#nav-settings').focus();
+  await page.keyboard.press('Tab');
+  await expect(help).toBeFocused();
+  await expect(tip).toContainText('Help');
+  await page.keyboard.press('Shift+Tab');
+  await expect(tip).toBeHidden();
+  expect(watched.errors).toEqual([]);
+});
+
 test('a change of language turns the whole window without a reload', async ({ page }) => {
   const engine = await fakeEngine(page);
   await page.goto('/runs');

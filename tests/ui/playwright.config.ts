@@ -1,6 +1,8 @@
-// Browser tests of the interface: Debian's Chromium, one worker, and waits that end as soon as what they wait for is there. A
-// test has a second try, because one of many hundreds may meet a bad moment of the machine; what needs it is named at the end.
+// Browser tests of the interface: Debian's Chromium, and waits that end as soon as what they wait for is there. Two at a time,
+// because a page waits more than it works. A test has a second try, because one of many hundreds may meet a bad moment of the
+// machine; what needs it is named at the end.
 import { defineConfig } from '@playwright/test';
+import { launchOptions } from './browser';
 
 const PORT = Number(process.env['BWANA_UI_PORT'] ?? 4173);
 
@@ -8,7 +10,7 @@ export default defineConfig({
   testDir: '.',
   testIgnore: ['engine/**', 'bench/**'],
   outputDir: '../../target/ui-results',
-  workers: 1,
+  workers: 2,
   retries: 1,
   // Bounds for a machine that does other work meanwhile; what is measured, is measured by benches.
   timeout: 180_000,
@@ -20,10 +22,7 @@ export default defineConfig({
     timezoneId: 'Africa/Nairobi',
     viewport: { width: 1280, height: 800 },
     reducedMotion: 'reduce',
-    launchOptions: {
-      executablePath: process.env['BWANA_CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
-    },
+    launchOptions,
   },
   webServer: {
     command: `npm run build:gallery && npx vite preview --config ui/vite.config.ts --mode gallery --port ${PORT} --strictPort`,

@@ -1,5 +1,6 @@
 // Browser tests against the real engine: every test starts a host of its own with a data folder of its own.
 import { defineConfig } from '@playwright/test';
+import { launchOptions } from '../browser';
 
 export default defineConfig({
   testDir: '.',
@@ -17,9 +18,6 @@ export default defineConfig({
     timezoneId: 'Africa/Nairobi',
     viewport: { width: 1280, height: 800 },
     reducedMotion: 'reduce',
-    launchOptions: {
-      executablePath: process.env['BWANA_CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
-    },
+    launchOptions,
   },
 });
