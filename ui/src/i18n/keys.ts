@@ -280,13 +280,7 @@ export interface MessageArguments {
   'code.provider.quota': undefined;
   'code.provider.rate_limited': undefined;
   'code.provider.refused': undefined;
-  'code.provider.state': {
-    provider: string | number;
-    address: string | number;
-    key: string;
-    reach: string;
-    price: string;
-  };
+  'code.provider.state': { provider: string | number; address: string | number; key: string; reach: string; price: string };
   'code.provider.unknown': undefined;
   'code.provider.unreachable': undefined;
   'code.proxy.none': undefined;

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JournalRecord } from '../../bindings/types';
-import { buildChat, keepSame, standsOf, targetOf, type ChatItem } from './chat';
+import { keepSame } from '../../lib/same';
+import { buildChat, standsOf, targetOf, type ChatItem } from './chat';
 import { Journal } from './journal';
 import { editable, inspect } from './inspect';
 import { stepAt } from './path';
@@ -315,6 +316,7 @@ describe('windows of the journal', () => {
 });
 
 describe('what stays as it was', () => {
+  const keyOf = ({ key }: ChatItem) => key;
   const all = journal(
     created,
     chosen('s/r1', 'bi'),
@@ -329,12 +331,12 @@ describe('what stays as it was', () => {
     let before: readonly ChatItem[] = [];
     for (let n = 1; n <= all.length; n += 1) {
       const anew = buildChat(all.slice(0, n));
-      const kept = keepSame(anew, before);
+      const kept = keepSame(anew, before, keyOf);
       expect(kept).toEqual(anew);
       for (const item of before.slice(0, -1)) expect(kept).toContain(item);
       before = kept;
     }
-    expect(keepSame(buildChat(all), before).map((item, at) => item === before[at])).toEqual([
+    expect(keepSame(buildChat(all), before, keyOf).map((item, at) => item === before[at])).toEqual([
       true,
       true,
       true,
@@ -349,7 +351,7 @@ describe('what stays as it was', () => {
       answers('s/r1', 3, text('Salt')),
     );
     const before = buildChat(all.slice(0, 4));
-    const kept = keepSame(buildChat(other), before);
+    const kept = keepSame(buildChat(other), before, keyOf);
     expect(kept[0]).toBe(before[0]);
     expect(kept[1]).not.toBe(before[1]);
     expect(kept).toEqual(buildChat(other));

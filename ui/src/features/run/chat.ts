@@ -170,28 +170,6 @@ export function buildChat(records: readonly JournalRecord[]): ChatItem[] {
   return items.filter((item) => item.kind !== 'turn' || item.parts.length > 0);
 }
 
-/** The list with every item that did not change as the object it was, so that what draws it has nothing to do there. */
-export function keepSame(items: readonly ChatItem[], before: readonly ChatItem[]): ChatItem[] {
-  const known = new Map(before.map((item) => [item.key, item]));
-  return items.map((item) => {
-    const was = known.get(item.key);
-    return was !== undefined && isSame(was, item) ? was : item;
-  });
-}
-
-/** Whether two values of JSON say the same. */
-function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const names = Object.keys(left);
-  return (
-    Array.isArray(a) === Array.isArray(b) &&
-    names.length === Object.keys(right).length &&
-    names.every((name) => Object.hasOwn(right, name) && isSame(left[name], right[name]))
-  );
-}
-
 function learn(records: readonly JournalRecord[]): Facts {
   const facts: Facts = {
     calls: new Map(),

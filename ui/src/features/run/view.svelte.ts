@@ -14,13 +14,14 @@ import type {
 } from '../../bindings/types';
 import type { Change, StreamText } from '../../bindings/wire';
 import { announce } from '../../components/live.svelte';
+import { keepSame } from '../../lib/same';
 import { agentName, stepName } from '../../i18n/builtin';
 import { t } from '../../i18n/i18n.svelte';
 import { RequestError } from '../../platform/platform';
 import type { Session } from '../../state/session.svelte';
 import type { Subscriber } from '../../state/feed';
 import { Streams } from '../../state/streams';
-import { buildChat, keepSame, standsOf, type ChatItem } from './chat';
+import { buildChat, standsOf, type ChatItem } from './chat';
 import { isGiven } from './given';
 import { HELD_ENTRIES_MAX, Journal } from './journal';
 import { pathLines, type PathLine } from './path';
@@ -91,9 +92,15 @@ export class RunView {
     return this.#journal.stretch(this.#anchor);
   });
   #items: readonly ChatItem[] = [];
-  readonly items = $derived.by(() => (this.#items = keepSame(buildChat(this.records), this.#items)));
+  readonly items = $derived.by(
+    () => (this.#items = keepSame(buildChat(this.records), this.#items, ({ key }) => key)),
+  );
   readonly stands = $derived(standsOf(this.items));
-  readonly path = $derived(this.shown ? named(pathLines(this.shown), this.shown.workflow) : []);
+  #path: readonly PathLine[] = [];
+  readonly path = $derived.by(() => {
+    const lines = this.shown ? named(pathLines(this.shown), this.shown.workflow) : [];
+    return (this.#path = keepSame(lines, this.#path, ({ step }) => step.path));
+  });
   readonly head = $derived.by(() => {
     void this.#version;
     // What `run.show` knows more comes with the feed; till then it is not missing here.
