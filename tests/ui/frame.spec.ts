@@ -52,7 +52,7 @@ test('a label comes where there are no words, and Escape takes it away', async (
   await fakeEngine(page);
   await page.goto('/runs');
   const help = page.locator('#nav-help');
-  const tip = page.getByRole('tooltip');
+  const tip = page.locator('[role="tooltip"]');
   await help.hover();
   await expect(tip).toContainText('Help');
   await expect(help).toHaveAccessibleDescription(/Help/);

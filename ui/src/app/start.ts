@@ -24,18 +24,15 @@ export async function start(target: HTMLElement): Promise<void> {
     const { copy } = platform;
     const session = startSession(platform);
     giveHost({ copy, openLink: (url) => askToOpen(url) });
-    const opened = session.open();
     // Of a folder without a database nothing can be followed.
-    opened.catch(() => undefined);
     const repair = await isForRepair(platform);
-    await words;
     if (repair) {
-      session.feed.close();
+      await words;
       const { default: Recovery } = await import('../features/recovery/Recovery.svelte');
       await speak(platform);
       mount(Recovery, { target, props: { platform } });
     } else {
-      await opened;
+      await Promise.all([words, session.open()]);
       localStorage.setItem(LANGUAGE_KEY, session.formatSettings.language);
       mount(App, { target, props: { session } });
     }
