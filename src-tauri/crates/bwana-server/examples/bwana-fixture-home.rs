@@ -9,7 +9,7 @@
 //!   person (a file, a question, a message to others); an agent and workflows of the person's own; a budget.
 //! - `empty`: settings and nothing else.
 //! - `busy`: `plain`, after N ([`BUSY_RUNS`]) runs of one question each.
-//! - `long`: one run of N ([`LONG_ENTRIES`]) entries or some more: talks of two agents, one after the other.
+//! - `long`: one run of N ([`LONG_ENTRIES`]) entries or some more: talks of three agents, one after the other.
 //!
 //! Prints one line, `{"runs", "entries", "journal"}`: `journal` is a hash over the exports of all runs (definition, entries,
 //! times, ids, costs, hashes of files). Equal from one making to the next are these exports, byte for byte, and the files
@@ -47,9 +47,9 @@ const BUSY_RUNS: usize = 2_000;
 /// Entries of the one run in `long`.
 const LONG_ENTRIES: usize = 100_000;
 /// How often somebody speaks in one of its talks.
-const TALK_ROUNDS: usize = 50;
-/// What a round writes down at least: a turn, its call, its answer and what was said.
-const ROUND_ENTRIES: usize = 4;
+const TALK_ROUNDS: usize = 200;
+/// What a round writes down: the call that chooses who speaks, its answer, who speaks, the call, its answer, and what was said.
+const ROUND_ENTRIES: usize = 6;
 /// What a day may cost, in USD; a run of a hundred thousand entries costs more.
 const DAY_USD: f64 = 2.5;
 const LONG_DAY_USD: f64 = 10_000.0;
@@ -92,12 +92,13 @@ async fn main() -> Result<(), Failure> {
     if home.join("settings.toml").exists() {
         return Err(format!("{} holds data already; give another folder", home.display()).into());
     }
-    let day_usd = if variant == "long" {
-        LONG_DAY_USD
+    // In a long run no two answers are the same, or it would be stopped as one that gets nowhere.
+    let (day_usd, script) = if variant == "long" {
+        (LONG_DAY_USD, Script::default())
     } else {
-        DAY_USD
+        (DAY_USD, serde_json::from_str(ANSWERS)?)
     };
-    let maker = Maker::start(&home, day_usd)?;
+    let maker = Maker::start(&home, day_usd, script)?;
     match variant.as_str() {
         "empty" => {}
         "plain" => maker.fill().await?,
@@ -162,10 +163,10 @@ struct Maker {
 }
 
 impl Maker {
-    fn start(home: &Path, day_usd: f64) -> Result<Self, Failure> {
+    fn start(home: &Path, day_usd: f64, script: Script) -> Result<Self, Failure> {
         let clock = Arc::new(ManualClock::new(START));
         let paced = Paced {
-            script: serde_json::from_str(ANSWERS)?,
+            script,
             clock: Arc::clone(&clock),
         };
         let model = model_server::Options::answering(Arc::new(paced)).start()?;
@@ -326,17 +327,13 @@ impl Maker {
         Ok(())
     }
 
-    /// One long run: talks of two agents, none of which reads what the others said.
+    /// One long run: talks of three agents, none of which reads what the others said.
     async fn talk(&self, entries: usize) -> Result<(), Failure> {
         let talks = entries.div_ceil(TALK_ROUNDS * ROUND_ENTRIES);
-        let agents = "[operations, customer_service]";
+        let agents = "[operations, customer_service, sales_marketing]";
+        let chat = format!("{{agents: {agents}, select: selector, max_round: {TALK_ROUNDS}}}");
         let steps: String = (1..=talks)
-            .map(|n| {
-                format!(
-                    "  - {{name: Talk {n}, reads: [], tools: [], chat: {{agents: {agents}, select: round_robin, \
-                     max_round: {TALK_ROUNDS}}}}}\n"
-                )
-            })
+            .map(|n| format!("  - {{name: Talk {n}, reads: [], tools: [], chat: {chat}}}\n"))
             .collect();
         let text = format!(
             "schema: bwana.workflow/v1\nid: long_talks\nname: Long Talks\nagents: {agents}\n\
