@@ -25,7 +25,7 @@ use crate::feed::Watches;
 use crate::health::{self, Rest};
 use crate::hub::Hub;
 use crate::meter::{self, Meter};
-use crate::moment::Moments;
+use crate::moment::{Heads, Moments};
 use crate::overview::Costs;
 use crate::parts::Parts;
 use crate::quiet;
@@ -103,6 +103,7 @@ struct Inner {
     searching: Searching,
     /// Where the run looked at last was folded to.
     moments: Moments,
+    heads: Heads,
     /// What is sent and heard.
     meter: Arc<Meter>,
     /// Whether the disk is full and everything rests.
@@ -186,6 +187,7 @@ impl App {
                 parts: Parts::default(),
                 searching: Searching::default(),
                 moments: Moments::default(),
+                heads: Heads::default(),
                 meter,
                 rest: Rest::default(),
                 updates: Updates::default(),
@@ -492,6 +494,10 @@ impl App {
 
     pub(crate) fn searching(&self) -> &Searching {
         &self.inner.searching
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.inner.heads
     }
 
     pub(crate) fn moments(&self) -> &Moments {

@@ -1,9 +1,9 @@
-//! A run as it was at one of its entries: the journal folded up to there and no further. Nothing is called.
+//! A run as it was at one of its entries, and as it is now: the journal folded up to there and no further. Nothing is called.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use bwana_engine::{fold_first, fold_on, view_of};
+use bwana_engine::{RunView, fold_first, fold_on, view_of};
 use bwana_types::entry::{Body, CallResult, Entry, Seq, Speaker};
 use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::RunId;
@@ -27,6 +27,10 @@ const ENTRIES_BEFORE: u64 = 400;
 const MARK_EVERY: usize = 2_048;
 /// States that are kept; behind the last one a look folds on from there.
 const MARKS_MAX: usize = 64;
+/// Long runs whose last state is kept, so that a look at one that grows folds what is new alone.
+const HEADS_MAX: usize = 4;
+/// Shorter ones are folded anew each time, which is as quick.
+const HEAD_KEPT_FROM: Seq = 1_000;
 /// How a person is called.
 const PERSON: &str = "person";
 
@@ -157,6 +161,45 @@ fn folded(app: &App, run: RunId, seq: Seq) -> Result<(RunState, Vec<Entry>), Api
     let from = seq.saturating_sub(ENTRIES_BEFORE).max(1);
     let count = usize::try_from(seq + 1 - from).unwrap_or(usize::MAX);
     Ok((state, store.entries(run, from, count)?))
+}
+
+/// The last states of long runs that were looked at, with the epoch of their database; the latest last.
+#[derive(Debug, Default)]
+pub(crate) struct Heads(Mutex<Vec<(String, RunState)>>);
+
+/// A run as it is now.
+pub(crate) fn view_now(app: &App, run: RunId) -> Result<RunView, ApiError> {
+    let store = app.store()?;
+    let epoch = store.cursor()?.epoch;
+    let heads = || app.heads().0.lock().unwrap_or_else(PoisonError::into_inner);
+    // Taken out while it grows: whoever looks meanwhile begins at the beginning.
+    let known = {
+        let mut heads = heads();
+        let place = heads
+            .iter()
+            .position(|(of, state)| *of == epoch && state.run == run);
+        place.map(|place| heads.remove(place).1)
+    };
+    let mut state = match known {
+        Some(state) => state,
+        None => fold_first(store, run)?,
+    };
+    loop {
+        let entries = store.entries(run, state.head + 1, MARK_EVERY)?;
+        fold_on(&mut state, &entries)?;
+        if entries.len() < MARK_EVERY {
+            break;
+        }
+    }
+    let view = view_of(&state);
+    if state.head >= HEAD_KEPT_FROM {
+        let mut heads = heads();
+        heads.retain(|(_, kept)| kept.run != run);
+        heads.push((epoch, state));
+        let over = heads.len().saturating_sub(HEADS_MAX);
+        heads.drain(..over);
+    }
+    Ok(view)
 }
 
 fn collect(steps: &[StepShown], into: &mut Vec<StepText>) {

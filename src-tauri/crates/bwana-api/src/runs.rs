@@ -27,7 +27,7 @@ use crate::command::Ctx;
 use crate::definitions::{FileText, IssueShown, find, in_file};
 use crate::shape::shown;
 pub use crate::view::{RunLine, RunShown};
-use crate::{quiet, unattended};
+use crate::{moment, quiet, unattended};
 
 /// Bytes of what a run is asked to do. More belongs into files that agents read.
 pub const INPUT_MAX_BYTES: usize = 1024 * 1024;
@@ -532,11 +532,17 @@ pub(crate) async fn fork(app: &App, ctx: Ctx, request: ForkRequest) -> Result<Ru
 }
 
 pub(crate) async fn show(app: &App, _ctx: Ctx, by: RunRef) -> Result<RunShown, ApiError> {
-    show_run(app, app.find_run(&by.run)?)
+    let run = app.find_run(&by.run)?;
+    let shared = app.clone();
+    // A long journal takes its time; other commands go on meanwhile.
+    let showing = tokio::task::spawn_blocking(move || show_run(&shared, run));
+    showing
+        .await
+        .map_err(|_| ApiError::new(ErrorCode::Internal, "a journal could not be folded"))?
 }
 
 pub(crate) fn show_run(app: &App, run: RunId) -> Result<RunShown, ApiError> {
-    RunShown::of(app, bwana_engine::view(app.store()?, run)?)
+    RunShown::of(app, moment::view_now(app, run)?)
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

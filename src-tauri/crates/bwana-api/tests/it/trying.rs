@@ -192,6 +192,62 @@ async fn a_run_is_seen_as_it_was_at_every_entry_and_nothing_is_called() {
     assert_eq!(none.unwrap_err().code, ErrorCode::UsageInvalid);
 }
 
+/// Two talks of so many rounds that the state of the run is kept between two looks.
+const LONG: &str = r"
+schema: bwana.agent/v1
+id: one
+name: One
+instructions: You write.
+tools: []
+---
+schema: bwana.agent/v1
+id: two
+name: Two
+instructions: You write.
+tools: []
+---
+schema: bwana.workflow/v1
+id: long
+name: Long
+agents: [one, two]
+steps:
+  - {name: Talk, chat: {agents: [one, two], max_round: 200}}
+  - {name: Talk again, reads: [], chat: {agents: [one, two], max_round: 200}}
+";
+
+#[tokio::test]
+async fn a_long_run_that_is_looked_at_while_it_grows_is_what_its_journal_says() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let request = StartRequest {
+        what: What::File(file(LONG)),
+        input: String::from("A bakery in Kisumu"),
+        options: StartOptions::default(),
+    };
+    let run = call::<RunStart>(&app, request).await.unwrap().run;
+    let (mut looks, mut last) = (0, 0);
+    let shown = loop {
+        let shown = ask(&app, "run.show", json!({"run": run})).await.unwrap();
+        let head = shown["head_seq"].as_u64().unwrap();
+        assert!(head >= last, "{head} after {last}");
+        looks += usize::from(head > last);
+        last = head;
+        if !["running", "stopping"].contains(&shown["status"].as_str().unwrap()) {
+            break shown;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(shown["status"], "done", "{shown}");
+    assert!(last > 1_500 && looks > 3, "{last} entries, {looks} looks");
+    // Folded from its beginning, and by another process.
+    let at = ask(&app, "run.at", json!({"run": run, "seq": last})).await;
+    assert_eq!(at.unwrap()["run"], shown);
+    drop(app);
+    let again = home.open(Mode::Read);
+    let anew = ask(&again, "run.show", json!({"run": run})).await.unwrap();
+    assert_eq!(anew, shown);
+}
+
 #[tokio::test]
 async fn what_was_asked_said_and_written_is_found_where_it_stands() {
     let write = json!({"path": "plan.md", "content": "Le café ouvre à sept heures"});
