@@ -239,7 +239,8 @@ async fn a_long_run_that_is_looked_at_while_it_grows_is_what_its_journal_says() 
     };
     assert_eq!(shown["status"], "done", "{shown}");
     assert!(last > 1_500 && looks > 3, "{last} entries, {looks} looks");
-    // Folded from its beginning, and by another process.
+    // What is on disk may be told a moment later. Folded from its beginning, and by another process.
+    settle(&app, run).await;
     let at = ask(&app, "run.at", json!({"run": run, "seq": last})).await;
     assert_eq!(at.unwrap()["run"], shown);
     drop(app);
