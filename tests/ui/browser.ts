@@ -2,10 +2,11 @@
 // starts and draws in two thirds of the time.
 import { existsSync } from 'node:fs';
 
-const KNOWN = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
+export const WHOLE = process.env['BWANA_CHROMIUM'] ?? '/usr/bin/chromium';
+const WITHOUT_WINDOW = '/usr/bin/chromium-headless-shell';
 
 export const launchOptions = {
   executablePath:
-    process.env['BWANA_CHROMIUM'] ?? KNOWN.find((file) => existsSync(file)) ?? '/usr/bin/chromium',
+    process.env['BWANA_CHROMIUM'] === undefined && existsSync(WITHOUT_WINDOW) ? WITHOUT_WINDOW : WHOLE,
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic'],
 };

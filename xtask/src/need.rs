@@ -87,8 +87,8 @@ const TEST: &[Need] = &[
     },
     Need {
         what: "Chromium",
-        debian: "chromium-headless-shell",
-        present: || has_browser() || !cfg!(target_os = "linux"),
+        debian: "chromium",
+        present: || has_program("chromium"),
     },
     // A screen, a window manager, a driver, and a tray and notifications played by Python.
     Need {
@@ -311,13 +311,6 @@ fn apt(packages: &[&str]) -> anyhow::Result<()> {
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(packages);
     call(&install)
-}
-
-/// A browser for the tests of the interface, with or without a window of its own.
-pub fn has_browser() -> bool {
-    ["chromium-headless-shell", "chromium"]
-        .into_iter()
-        .any(has_program)
 }
 
 /// The Python that has pip.

@@ -1,6 +1,6 @@
 // Browser tests against the real engine: every test starts a host of its own with a data folder of its own.
 import { defineConfig } from '@playwright/test';
-import { launchOptions } from '../browser';
+import { launchOptions, WHOLE } from '../browser';
 
 export default defineConfig({
   testDir: '.',
@@ -18,6 +18,7 @@ export default defineConfig({
     timezoneId: 'Africa/Nairobi',
     viewport: { width: 1280, height: 800 },
     reducedMotion: 'reduce',
-    launchOptions,
+    // The pictures are those of the whole browser: the other build sets letters at other fractions of a pixel.
+    launchOptions: { ...launchOptions, executablePath: WHOLE },
   },
 });
