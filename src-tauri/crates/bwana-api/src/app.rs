@@ -103,6 +103,7 @@ struct Inner {
     searching: Searching,
     /// Where the run looked at last was folded to.
     moments: Moments,
+    /// Where long runs that are looked at as they are now were folded to.
     heads: Heads,
     /// What is sent and heard.
     meter: Arc<Meter>,
