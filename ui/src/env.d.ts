@@ -15,9 +15,3 @@ declare module 'virtual:messages/*' {
   const messages: readonly Message[];
   export default messages;
 }
-
-/** What tests compare our reading of YAML with. */
-declare module 'js-yaml' {
-  export const CORE_SCHEMA: unknown;
-  export function load(text: string, options: { schema: unknown }): unknown;
-}

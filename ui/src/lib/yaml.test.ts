@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { CORE_SCHEMA, load } from 'js-yaml';
+import { parse } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { nodeAt, parseYaml, valueOf, YamlError, type Trouble } from './yaml';
 import { Lines, Raw, written } from './yaml-write';
 
 const read = (text: string) => parseYaml(text).map(valueOf);
-const theirs = (text: string) => load(text, { schema: CORE_SCHEMA });
+const theirs = (text: string) => parse(text);
 const FOLDER = fileURLToPath(
   new URL('../../../src-tauri/crates/bwana-workflow/definitions', import.meta.url),
 );
@@ -143,8 +143,6 @@ test('what both can read, both read alike', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
       const text = pieces.join('');
-      // Behind an empty item with a comment the other reader takes the next item, further out, into the same list.
-      if (/- +#/.test(text)) return;
       let ours: unknown[];
       let other: unknown;
       try {
