@@ -144,7 +144,7 @@ impl Phases {
             };
             say::line(&format!("{name:<24}{:>8.1} s{verdict}", time.as_secs_f64()));
         }
-        for line in ui::failed_in_browser() {
+        for line in ui::what_failed() {
             say::line(&format!("  {line}"));
         }
         if !self.failed.is_empty() {

@@ -27,7 +27,10 @@ const BROWSER: &[(&str, &str)] = &[
     ("interface: with the engine", "test:engine"),
 ];
 
-/// What the tests in a browser write, for the script of this name, if something did not hold: a line each.
+/// Every script whose tests write a list of what did not hold.
+const LISTED: &[&str] = &["test", "test:ui", "test:engine"];
+
+/// What the tests of the script of this name write if something did not hold: a line each.
 fn list_of_failed(script: &str) -> PathBuf {
     let name = script.replace(':', "-");
     crate::root()
@@ -35,9 +38,9 @@ fn list_of_failed(script: &str) -> PathBuf {
         .join(format!("failed-{name}.txt"))
 }
 
-/// The lines about what did not hold in the browser tests that ran last, or not at its first try.
-pub fn failed_in_browser() -> Vec<String> {
-    let lists = BROWSER.iter().map(|(_, script)| list_of_failed(script));
+/// The lines about what did not hold in the tests that ran last, or not at its first try.
+pub fn what_failed() -> Vec<String> {
+    let lists = LISTED.iter().map(|script| list_of_failed(script));
     lists
         .filter_map(|list| std::fs::read_to_string(list).ok())
         .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())

@@ -7,6 +7,7 @@ import type { Session } from '../../state/session.svelte';
 
 const WINDOW_ENTRIES = 200;
 const HELD_ENTRIES_MAX = 1_000;
+/** How long nothing more is typed until the engine is asked for what fits; a number needs no such pause. */
 const TYPED_MS = 250;
 
 /** `31` or `#31`. */
@@ -34,6 +35,8 @@ export class EventTable {
   #reading = false;
   #stale = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Goes up whenever the table is read anew; what was asked for before that no longer fits. */
+  #turn = 0;
 
   constructor(session: Session, run: string) {
     this.#session = session;
@@ -55,11 +58,13 @@ export class EventTable {
   type(text: string): void {
     this.filter = text;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      const at = placeIn(text);
+    const at = placeIn(text);
+    const ask = () => {
       this.#asked = at === undefined ? text.trim() : '';
       void this.#anew(at === undefined ? {} : { around: at }, at);
-    }, TYPED_MS);
+    };
+    if (at === undefined) this.#timer = setTimeout(ask, TYPED_MS);
+    else ask();
   }
 
   older(): Promise<void> {
@@ -84,8 +89,10 @@ export class EventTable {
   }
 
   async #anew(place: { around?: number }, jump?: number): Promise<void> {
+    const turn = ++this.#turn;
     try {
       const value = await this.#window(place);
+      if (turn !== this.#turn) return;
       const rows = value.entries as JournalRecord[];
       this.prepended = false;
       this.rows = rows;
@@ -97,6 +104,7 @@ export class EventTable {
       this.error = undefined;
       if (jump !== undefined) this.jump = { seq: jump };
     } catch (error) {
+      if (turn !== this.#turn) return;
       this.error = RequestError.from(error);
     }
     this.loaded = true;
@@ -108,35 +116,41 @@ export class EventTable {
       return;
     }
     this.#reading = true;
+    const turn = this.#turn;
     try {
-      const asked = this.#asked;
-      const value = await this.#window(place);
-      if (asked !== this.#asked) return;
-      const [low, high] = [this.rows[0]?.seq ?? 0, this.rows.at(-1)?.seq ?? 0];
-      const fresh = (value.entries as JournalRecord[]).filter(({ seq }) => seq < low || seq > high);
-      this.total = value.total;
-      // First what came is drawn, then the far side goes: a list that does both in one step loses its place.
-      const before = place.before !== undefined;
-      this.prepended = before;
-      if (before) this.first = Math.max(0, this.first - fresh.length);
-      this.rows = before ? [...fresh, ...this.rows] : [...this.rows, ...fresh];
-      const over = this.rows.length - HELD_ENTRIES_MAX;
-      if (over > 0) {
-        await tick();
-        this.prepended = !before;
-        if (!before) this.first += over;
-        this.rows = before ? this.rows.slice(0, HELD_ENTRIES_MAX) : this.rows.slice(over);
-        await tick();
-      }
-      this.#atEnd = this.first + this.rows.length >= value.total;
+      await this.#read(place, () => turn === this.#turn);
     } catch (error) {
-      this.error = RequestError.from(error);
+      if (turn === this.#turn) this.error = RequestError.from(error);
     } finally {
       this.#reading = false;
     }
     if (!this.#stale) return;
     this.#stale = false;
     this.grown();
+  }
+
+  async #read(place: { before?: number; after?: number }, stillFits: () => boolean): Promise<void> {
+    const value = await this.#window(place);
+    if (!stillFits()) return;
+    const [low, high] = [this.rows[0]?.seq ?? 0, this.rows.at(-1)?.seq ?? 0];
+    const fresh = (value.entries as JournalRecord[]).filter(({ seq }) => seq < low || seq > high);
+    this.total = value.total;
+    // First what came is drawn, then the far side goes: a list that does both in one step loses its place.
+    const before = place.before !== undefined;
+    this.prepended = before;
+    if (before) this.first = Math.max(0, this.first - fresh.length);
+    this.rows = before ? [...fresh, ...this.rows] : [...this.rows, ...fresh];
+    const over = this.rows.length - HELD_ENTRIES_MAX;
+    if (over > 0) {
+      await tick();
+      if (!stillFits()) return;
+      this.prepended = !before;
+      if (!before) this.first += over;
+      this.rows = before ? this.rows.slice(0, HELD_ENTRIES_MAX) : this.rows.slice(over);
+      await tick();
+      if (!stillFits()) return;
+    }
+    this.#atEnd = this.first + this.rows.length >= value.total;
   }
 
   async #window(place: object): Promise<WindowShown> {

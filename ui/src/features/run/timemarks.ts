@@ -6,7 +6,7 @@ import { xOf, type Scale } from './timescale';
 /** What is narrower than this joins its neighbours, unless there is more than can be drawn. */
 export const GRAIN_PX = 8;
 /** So many marks are drawn at most, whatever the run and the view: the document must stay small. */
-export const MARKS_MOST = 400;
+export const MARKS_MOST = 260;
 /** Nothing is drawn narrower. */
 const BAR_PX_LEAST = 3;
 /** A dot or a diamond reaches this far to both sides. */

@@ -1,0 +1,43 @@
+// A list of the unit tests that did not hold, a line each, for whoever sees only the end of a long output. A failed property
+// says its seed there, so that it can be run again.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+/** The most letters of what went wrong that stand beside a name. */
+const WHY_MOST = 300;
+
+/**
+ * A reporter that writes the list to this file, and leaves none where all held.
+ * @param {string} file
+ * @returns {import('vitest/node').Reporter}
+ */
+export function failed(file) {
+  return {
+    onInit: () => rmSync(file, { force: true }),
+    onTestRunEnd: (modules, errors) => {
+      const lines = [...errors.map((error) => `outside of a test: ${why([error])}`), ...modules.flatMap(of)];
+      if (lines.length === 0) return;
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, `${lines.join('\n')}\n`);
+    },
+  };
+}
+
+/**
+ * What of a file did not hold; why it could not be read is a line too.
+ * @param {import('vitest/node').TestModule} module
+ */
+function of(module) {
+  const place = basename(module.moduleId);
+  const tests = [...module.children.allTests('failed')];
+  return [
+    ...module.errors().map((error) => `${place}: ${why([error])}`),
+    ...tests.map((test) => `${place} ${test.fullName}: ${why(test.result().errors ?? [])}`),
+  ];
+}
+
+/** @param {readonly { message: string }[]} errors */
+function why(errors) {
+  const words = errors.map((error) => error.message).join(' ');
+  return words.replaceAll(/\s+/g, ' ').trim().slice(0, WHY_MOST);
+}
