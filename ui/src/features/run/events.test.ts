@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Session } from '../../state/session.svelte';
+import { EventTable } from './events.svelte';
+
+interface Asked {
+  around?: number;
+  after?: number;
+  filter?: string;
+}
+
+/** A table whose answers are given by hand, in any order. */
+function table() {
+  const asked: { params: Asked; answer: (seqs: number[], total?: number) => Promise<void> }[] = [];
+  const rpc = (_: string, params: Asked) =>
+    new Promise((resolve) => {
+      asked.push({
+        params,
+        answer: async (seqs, total = 1_000) => {
+          resolve({ value: { entries: seqs.map((seq) => ({ seq })), total, last_seq: 1_000 } });
+          await vi.advanceTimersByTimeAsync(0);
+        },
+      });
+    });
+  const events = new EventTable({ platform: { rpc } } as unknown as Session, 'a run');
+  return { events, asked, seqs: () => events.rows.map(({ seq }) => seq) };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('a number is gone to at once, words only after a pause', async () => {
+  const { events, asked } = table();
+  events.type('#31');
+  expect(asked.map(({ params }) => params.around)).toEqual([31]);
+  events.type('to');
+  events.type('tool');
+  expect(asked).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(asked.map(({ params }) => params.filter)).toEqual([undefined, 'tool']);
+});
+
+test('what was typed last is shown, in whatever order the answers come', async () => {
+  const { events, asked, seqs } = table();
+  events.type('3');
+  events.type('31');
+  await asked[1]!.answer([30, 31, 32]);
+  await asked[0]!.answer([2, 3, 4]);
+  expect(seqs()).toEqual([30, 31, 32]);
+  expect(events.jump).toEqual({ seq: 31 });
+});
+
+test('what was being read further on is not put behind another place', async () => {
+  const { events, asked, seqs } = table();
+  const opening = events.open(5);
+  await asked[0]!.answer([4, 5, 6]);
+  await opening;
+  const reading = events.newer();
+  events.type('500');
+  await asked[2]!.answer([499, 500, 501]);
+  await asked[1]!.answer([7, 8]);
+  await reading;
+  expect(seqs()).toEqual([499, 500, 501]);
+  const more = events.newer();
+  await asked[3]!.answer([502, 503]);
+  await more;
+  expect(asked[3]!.params.after).toBe(501);
+  expect(seqs()).toEqual([499, 500, 501, 502, 503]);
+});
