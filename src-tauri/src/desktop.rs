@@ -66,6 +66,10 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
     let context = tauri::generate_context!();
     let mut single = tauri_plugin_single_instance::Builder::new().callback(|handle, words, _| {
         let args = start::args(words.into_iter().skip(1));
+        if handle.try_state::<Shell>().is_none() {
+            // This one says in a box why it could not start.
+            return;
+        }
         match args.link {
             Some(link) => shell(handle).link(handle, &link),
             None if args.quick => windows::show_quick(handle),
@@ -93,17 +97,16 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
         .plugin(tauri_plugin_clipboard_manager::init())
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
-        .plugin(
-            tauri_plugin_global_shortcut::Builder::new()
-                .with_handler(|handle, _, event| {
-                    if event.state() == tauri_plugin_global_shortcut::ShortcutState::Pressed {
-                        windows::show_quick(handle);
-                    }
-                })
-                .build(),
-        )
         .invoke_handler(tauri::generate_handler![rpc::rpc])
-        .setup(move |app| set_up(app.handle(), &first))
+        .setup(move |app| {
+            if let Err(error) = set_up(app.handle(), &first) {
+                life::give_up(
+                    app.handle(),
+                    &format!("Bwana Desktop cannot start: {error}"),
+                );
+            }
+            Ok(())
+        })
         .build(context)
 }
 
@@ -236,14 +239,11 @@ async fn take_over(handle: &AppHandle) -> Result<(), ApiError> {
 }
 
 fn refusal(error: &ApiError) -> String {
-    let hint = &error.hint;
-    match error.code {
-        ErrorCode::HomeInUse => format!(
-            "{}. End it first, or look with `bwana-desktop --safe`. {hint}",
-            error.message
-        ),
-        _ => format!("{}. {hint}", error.message),
-    }
+    let hint = match error.code {
+        ErrorCode::HomeInUse => "End it first, or look with `bwana-desktop --safe`.",
+        _ => &error.hint,
+    };
+    format!("{}. {hint}", error.message)
 }
 
 fn on_event(handle: &AppHandle, event: RunEvent) {

@@ -8,10 +8,11 @@ use bwana_api::command::{RunCancel, RunPause};
 use bwana_api::runs::RunRef;
 use serde::Deserialize;
 use tauri::{AppHandle, Manager};
+use tauri_plugin_dialog::{DialogExt as _, MessageDialogKind};
 
 use crate::prefs::Own;
-use crate::shell::{Told, shell};
-use crate::windows;
+use crate::shell::{Shell, Told, shell};
+use crate::{say, windows};
 
 /// A page that has not drawn itself by then never will.
 const FIRST_PAINT_MAX: Duration = Duration::from_secs(4);
@@ -19,8 +20,16 @@ const FIRST_PAINT_MAX: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Starts in a row that came to nothing before the next one only looks.
 pub(crate) const FAILED_STARTS_MAX: u32 = 2;
+/// A page that died so often without having drawn itself in between will not live.
+#[cfg(target_os = "linux")]
+const PAGE_DEATHS_MAX: u32 = 4;
 /// Makes `WebKitGTK` draw without direct access to the screen's memory, which some drivers break.
 pub(crate) const PLAIN_DRAWING: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
+/// What is said when no page lives.
+#[cfg(target_os = "linux")]
+const NO_PAGE: &str = "Bwana Desktop cannot draw its window: it ends as soon as it is drawn. The system's WebKitGTK or its graphics may be broken. \
+    Update the system and try again; until then the command bwana does the same work in a terminal.";
 
 /// How to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -162,9 +171,32 @@ pub(crate) async fn expect_paint(handle: AppHandle) {
             unseen += LOOK_AGAIN;
         }
     }
-    tracing::warn!("the window stayed empty; starting again with plain drawing");
-    shell.prefs.set_own(Own::PlainDrawing, &true);
-    leave(&handle, Leave::Again);
+    tracing::warn!("the window stayed empty");
+    start_plain(&handle);
+}
+
+/// Starts once more with plain drawing, and remembers it.
+fn start_plain(handle: &AppHandle) {
+    tracing::warn!("starting again with plain drawing");
+    shell(handle).prefs.set_own(Own::PlainDrawing, &true);
+    leave(handle, Leave::Again);
+}
+
+/// Says why there is nothing to see, in a box of the system: whoever chose the program from a menu reads no terminal. The
+/// program ends with the box; what runs goes on until then.
+pub(crate) fn give_up(handle: &AppHandle, why: &str) {
+    say(why);
+    tracing::error!("{why}");
+    let of = handle.clone();
+    let name = handle.package_info().name.clone();
+    let said = handle.dialog().message(why).title(name);
+    said.kind(MessageDialogKind::Error).show(move |_| {
+        if of.try_state::<Shell>().is_some() {
+            leave(&of, Leave::Now);
+        } else {
+            of.exit(1);
+        }
+    });
 }
 
 /// A page whose process died is loaded again; its runs have not noticed.
@@ -176,14 +208,24 @@ pub(crate) fn watch_page(window: &tauri::WebviewWindow) {
         webview
             .inner()
             .connect_web_process_terminated(move |_, reason| {
+                let handle = again.app_handle();
+                let shell = shell(handle);
+                shell.calls.forget(again.label());
+                let deaths = shell.deaths.fetch_add(1, Ordering::AcqRel) + 1;
                 tracing::warn!(
                     ?reason,
+                    deaths,
                     window = again.label(),
-                    "a page's process ended; it is loaded again"
+                    "a page's process ended"
                 );
-                shell(again.app_handle()).calls.forget(again.label());
-                if let Err(error) = again.reload() {
-                    tracing::error!(%error, "the page cannot be loaded again");
+                if deaths < PAGE_DEATHS_MAX {
+                    if let Err(error) = again.reload() {
+                        tracing::error!(%error, "the page cannot be loaded again");
+                    }
+                } else if deaths == PAGE_DEATHS_MAX && std::env::var_os(PLAIN_DRAWING).is_none() {
+                    start_plain(handle);
+                } else if deaths == PAGE_DEATHS_MAX {
+                    give_up(handle, NO_PAGE);
                 }
             });
     });

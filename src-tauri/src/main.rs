@@ -11,8 +11,6 @@ mod desktop;
 #[cfg(feature = "desktop")]
 mod life;
 #[cfg(feature = "desktop")]
-mod links;
-#[cfg(feature = "desktop")]
 mod notices;
 #[cfg(feature = "desktop")]
 mod own;
@@ -28,8 +26,6 @@ mod start;
 mod tray;
 #[cfg(feature = "desktop")]
 mod windows;
-#[cfg(feature = "desktop")]
-mod words;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,9 +1,8 @@
 //! A notification when a person is needed: one for each question, naming the tool and never its content, taken back when
 //! the question is answered elsewhere. A click opens the question.
 
+use bwana_api::words::Words;
 use bwana_types::task::Ask;
-
-use crate::words::Words;
 
 /// Notifications shown at the same time; beyond that the icon says how many wait.
 #[cfg(target_os = "linux")]
@@ -38,18 +37,18 @@ mod linux {
 
     use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+    use bwana_api::arrivals::Arrived;
     use bwana_api::command::TasksList;
     use bwana_api::link::Link;
     use bwana_api::tasks::{ListRequest, TaskShown};
+    use bwana_api::words::Words;
     use bwana_types::id::TaskId;
     use futures_util::StreamExt as _;
     use tauri::AppHandle;
     use zbus::zvariant::Value;
 
     use super::{SHOWN_MAX, text};
-    use crate::links::Arrived;
     use crate::shell::shell;
-    use crate::words::Words;
 
     #[zbus::proxy(
         interface = "org.freedesktop.Notifications",
@@ -198,11 +197,11 @@ mod other {
 
     use bwana_api::command::TasksList;
     use bwana_api::tasks::ListRequest;
+    use bwana_api::words::Words;
     use tauri::AppHandle;
 
     use super::text;
     use crate::shell::shell;
-    use crate::words::Words;
 
     pub(super) fn start(handle: AppHandle) {
         tauri::async_runtime::spawn(async move {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 
 use bwana_api::{artifacts, downloads, link, profiles};
 use bwana_types::error::{ApiError, ErrorCode};
@@ -12,10 +13,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Manager, Theme, WebviewWindow};
+use tauri::{AppHandle, Manager, Theme, WebviewWindow, Wry};
 use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_clipboard_manager::ClipboardExt as _;
-use tauri_plugin_global_shortcut::GlobalShortcutExt as _;
+use tauri_plugin_global_shortcut::{GlobalShortcut, ShortcutState};
 use tauri_plugin_opener::OpenerExt as _;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -105,6 +106,7 @@ pub(crate) async fn command(
 
 /// A page has drawn itself and wants to know where it is.
 fn ready(handle: &AppHandle, shell: &Shell) -> Value {
+    shell.deaths.store(0, Ordering::Release);
     if !shell.painted.swap(true, Ordering::AcqRel) {
         // With its time: how long a start takes is read here, by people and by the bench.
         tracing::info!("the window is drawn");
@@ -217,18 +219,45 @@ fn autostart(handle: &AppHandle, on: bool) -> Result<Value, ApiError> {
 
 /// Sets the one key that calls the quick window from anywhere; another program may have it already.
 pub(crate) fn shortcut(handle: &AppHandle, keys: Option<&str>) -> Result<Value, ApiError> {
-    let shortcuts = handle.global_shortcut();
-    let _ = shortcuts.unregister_all();
-    if let Some(keys) = keys {
-        shortcuts.register(keys).map_err(|error| {
-            ApiError::new(
-                ErrorCode::UsageInvalid,
-                format!("the keys {keys} cannot be used: {error}"),
-            )
-            .with_hint("Another program may have them; choose others.")
-        })?;
+    let known = handle.try_state::<GlobalShortcut<Wry>>();
+    if let Some(shortcuts) = &known {
+        let _ = shortcuts.unregister_all();
     }
+    let Some(keys) = keys else {
+        return Ok(Value::Null);
+    };
+    if known.is_none() {
+        listen_for_keys(handle)?;
+    }
+    let shortcuts = handle.state::<GlobalShortcut<Wry>>();
+    shortcuts.register(keys).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UsageInvalid,
+            format!("the keys {keys} cannot be used: {error}"),
+        )
+        .with_hint("Another program may have them; choose others.")
+    })?;
     Ok(Value::Null)
+}
+
+/// Under X11 the plugin looks for its keys twenty times a second, half of what an idle program takes of the processor, so
+/// it is there only for who has chosen some. It belongs to the thread of the windows.
+fn listen_for_keys(handle: &AppHandle) -> Result<(), ApiError> {
+    let (answer, answered) = mpsc::channel();
+    let of = handle.clone();
+    let add = move || {
+        let keys = tauri_plugin_global_shortcut::Builder::new().with_handler(|handle, _, event| {
+            if event.state() == ShortcutState::Pressed {
+                windows::show_quick(handle);
+            }
+        });
+        let _ = answer.send(of.plugin(keys.build()));
+    };
+    handle
+        .run_on_main_thread(add)
+        .map_err(|error| internal(&error))?;
+    let added = answered.recv().map_err(|error| internal(&error))?;
+    added.map_err(|error| internal(&error))
 }
 
 fn field<T: DeserializeOwned>(params: &Value, name: &str) -> Result<T, ApiError> {

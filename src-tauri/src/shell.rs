@@ -1,9 +1,10 @@
 //! The state every part of the shell shares: the open data folder, what waits for windows, and how the program is to end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bwana_api::arrivals::{Arrived, Queue};
 use bwana_api::{App, Caller, Command, Ctx};
 use bwana_types::error::ApiError;
 use serde::Serialize;
@@ -11,7 +12,6 @@ use tauri::{AppHandle, Manager};
 use tokio::sync::{Notify, broadcast};
 
 use crate::calls::Calls;
-use crate::links::{Arrived, Queue};
 use crate::prefs::Prefs;
 use crate::windows;
 
@@ -50,6 +50,8 @@ pub(crate) struct Shell {
     pub(crate) loaded: Notify,
     /// A page has drawn itself.
     pub(crate) painted: AtomicBool,
+    /// How often a page's process ended since one last drew itself.
+    pub(crate) deaths: AtomicU32,
 }
 
 impl Shell {
@@ -65,6 +67,7 @@ impl Shell {
             has_tray: AtomicBool::new(false),
             loaded: Notify::new(),
             painted: AtomicBool::new(false),
+            deaths: AtomicU32::new(0),
         }
     }
 

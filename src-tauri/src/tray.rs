@@ -4,8 +4,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bwana_api::arrivals::Arrived;
 use bwana_api::command::{RunList, TasksList};
 use bwana_api::link::Link;
+use bwana_api::words::Words;
 use bwana_api::{RunLine, runs, tasks};
 use bwana_types::id::RunId;
 use bwana_types::status::RunStatus;
@@ -15,10 +17,8 @@ use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Theme, Wry};
 
 use crate::life::{self, Leave};
-use crate::links::Arrived;
 use crate::shell::shell;
 use crate::windows;
-use crate::words::Words;
 
 /// Between two writings of the menu.
 const WRITTEN_EVERY: Duration = Duration::from_secs(1);

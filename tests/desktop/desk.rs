@@ -38,7 +38,32 @@ pub(crate) struct Desk {
 }
 
 /// A process that ends when the test does.
-struct Ended(Child);
+pub(crate) struct Ended(Child);
+
+impl Ended {
+    /// Starts it; what it says goes nowhere.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        Self(child)
+    }
+
+    /// Waits until it has ended, and gives the code it ended with.
+    pub(crate) fn until_end(&mut self, what: &str) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -202,6 +227,13 @@ impl Desk {
             .env_remove("TAURI_AUTOMATION")
             .env_remove("TAURI_WEBVIEW_AUTOMATION");
         command
+    }
+
+    /// `bwana serve`, which has the data folder until the test ends.
+    pub(crate) fn serve(&self) -> Ended {
+        let bwana = Path::new(env!("CARGO_BIN_EXE_bwana-desktop")).with_file_name("bwana");
+        let mut serve = self.command(bwana);
+        told(serve.args(["serve", "--no-gateway", "--json"]), &self.env).0
     }
 
     /// The program under test, and what it started: process ids with the names of their programs.
@@ -709,14 +741,7 @@ fn told(command: &mut Command, env: &[(String, String)]) -> (Ended, String) {
 }
 
 fn quiet(command: &mut Command, env: &[(String, String)]) -> Ended {
-    let child = command
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    Ended(child)
+    Ended::of(command.envs(env.iter().map(|(name, value)| (name, value))))
 }
 
 /// The processes that draw the program's pages, the oldest first.

@@ -1,11 +1,13 @@
 //! The program's life around its window: the page that dies and comes back, the tray, a click on a notification, and
 //! leaving.
 
+use std::fs;
+
 use bwana_testkit::Script;
 use bwana_testkit::model_server::Options;
 use serde_json::json;
 
-use crate::desk::{Desk, Driven, pages, until};
+use crate::desk::{Desk, Driven, Ended, pages, until};
 
 /// One agent, one step.
 const NOTES: &str = "schema: bwana.agent/v1
@@ -53,6 +55,45 @@ async fn a_page_whose_process_ends_is_back_where_it_was() {
     });
     desk.hear("Operations Agent");
     assert_eq!(desk.processes().0, program, "the program itself went on");
+}
+
+#[test]
+fn a_page_that_never_lives_ends_in_words() {
+    let Some(mut desk) = Desk::new() else { return };
+    // A system whose graphics are broken: every page of WebKitGTK ends at once.
+    let mut program = desk.program();
+    program.env("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null");
+    let mut program = Ended::of(&mut program);
+    desk.hear("Bwana Desktop cannot draw its window");
+    desk.picture("no-page");
+    let tried = log(&desk).matches("a page's process ended").count();
+    assert_eq!(tried, 4, "a few times, and not for ever");
+    desk.press_key("Return");
+    let code = program.until_end("it ends with the box");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_data_folder_in_use_is_said_in_a_box() {
+    let Some(mut desk) = Desk::new() else { return };
+    let _owner = desk.serve();
+    let mut program = Ended::of(&mut desk.program());
+    desk.hear("is in use by another program");
+    desk.picture("in-use");
+    // A second wish to see it changes nothing.
+    desk.program().status().unwrap();
+    desk.press_key("Return");
+    let code = program.until_end("it ends with the box");
+    assert_eq!(code, Some(1));
+}
+
+/// All the program has written into its logs.
+fn log(desk: &Desk) -> String {
+    let files = fs::read_dir(desk.home().join("logs"));
+    let texts = files.into_iter().flatten().flatten();
+    texts
+        .filter_map(|file| fs::read_to_string(file.path()).ok())
+        .collect()
 }
 
 #[tokio::test]

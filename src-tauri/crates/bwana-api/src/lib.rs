@@ -8,6 +8,7 @@
 pub mod about;
 pub mod agents;
 pub mod app;
+pub mod arrivals;
 pub mod artifacts;
 mod book;
 pub mod budget;
@@ -67,6 +68,7 @@ pub mod usage;
 pub mod versions;
 mod view;
 pub mod window;
+pub mod words;
 
 pub use app::{App, HostOptions, Mode};
 pub use bwana_config::{PROFILE_VARIABLE, Secrets, profile_of, read_secret, resolve_home};

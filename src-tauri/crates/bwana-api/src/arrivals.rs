@@ -1,11 +1,12 @@
-//! Links that arrived, on their way to the window: parsed, merged and bounded. The window shows where a link leads; the
-//! shell does nothing with it.
+//! Links that arrived, on their way to a window: parsed, merged and bounded. The window shows where a link leads; whoever
+//! received it does nothing with it.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bwana_api::link::{self, BadLink, Link};
 use serde::Serialize;
+
+use crate::link::{self, BadLink, Link};
 
 /// Links that wait for the window; more are dropped, for nobody opens so many.
 const QUEUED_MAX: usize = 8;
@@ -15,7 +16,8 @@ const SAME_CLICK: Duration = Duration::from_secs(2);
 /// A link as the window is told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Arrived {
+pub enum Arrived {
+    /// Where it leads.
     Link(Link),
     /// Why it cannot be followed.
     Bad(BadLink),
@@ -25,14 +27,14 @@ pub(crate) enum Arrived {
 
 /// What waits for the window.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub struct Queue {
     waiting: VecDeque<Arrived>,
     last: Option<(String, Instant)>,
 }
 
 impl Queue {
     /// `false`: it was the same click again, or there are too many.
-    pub(crate) fn arrive(&mut self, text: &str, now: Instant) -> bool {
+    pub fn arrive(&mut self, text: &str, now: Instant) -> bool {
         let is_again = self
             .last
             .as_ref()
@@ -49,7 +51,7 @@ impl Queue {
     }
 
     /// A link of our own making, as from a notification.
-    pub(crate) fn put(&mut self, arrived: Arrived) -> bool {
+    pub fn put(&mut self, arrived: Arrived) -> bool {
         if self.waiting.len() >= QUEUED_MAX {
             return false;
         }
@@ -58,7 +60,8 @@ impl Queue {
     }
 
     /// All that waits, oldest first.
-    pub(crate) fn take(&mut self) -> Vec<Arrived> {
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Arrived> {
         self.waiting.drain(..).collect()
     }
 }

@@ -1,28 +1,29 @@
-//! The shell's few words, from the same message files as the window's: one language at a time, English where a language
-//! has none. Only messages without plurals are used here.
+//! The few words that are said outside of a page (in a tray, in a notification), from the same message files as the
+//! window's: one language at a time, English where a language has none. Only messages without plurals are used here.
 
 use std::collections::BTreeMap;
 
 /// The files are small next to the program, and so no language can be missing at run time.
 const FILES: &[(&str, &str)] = &[
-    ("en", include_str!("../../ui/messages/en.json")),
-    ("fr", include_str!("../../ui/messages/fr.json")),
-    ("sw", include_str!("../../ui/messages/sw.json")),
-    ("pt", include_str!("../../ui/messages/pt.json")),
-    ("ar", include_str!("../../ui/messages/ar.json")),
+    ("en", include_str!("../../../../ui/messages/en.json")),
+    ("fr", include_str!("../../../../ui/messages/fr.json")),
+    ("sw", include_str!("../../../../ui/messages/sw.json")),
+    ("pt", include_str!("../../../../ui/messages/pt.json")),
+    ("ar", include_str!("../../../../ui/messages/ar.json")),
 ];
 const FALLBACK: &str = "en";
 
 /// One language's words.
 #[derive(Debug, Clone)]
-pub(crate) struct Words {
+pub struct Words {
     language: &'static str,
     messages: BTreeMap<String, String>,
 }
 
 impl Words {
     /// `language` as in the settings, like `sw` or `pt-MZ`.
-    pub(crate) fn of(language: &str) -> Self {
+    #[must_use]
+    pub fn of(language: &str) -> Self {
         let base = language.split(['-', '_']).next().unwrap_or_default();
         let language = FILES
             .iter()
@@ -34,12 +35,15 @@ impl Words {
         Self { language, messages }
     }
 
-    pub(crate) fn language(&self) -> &'static str {
+    /// Its code, like `pt`.
+    #[must_use]
+    pub fn language(&self) -> &'static str {
         self.language
     }
 
     /// A message with its places filled; an unknown key shows itself, which a test does not let happen.
-    pub(crate) fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
+    #[must_use]
+    pub fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
         let message = self.messages.get(key).map_or(key, String::as_str);
         values
             .iter()
