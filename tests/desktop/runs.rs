@@ -1,11 +1,15 @@
 //! A run as a person lives with it: asked for, watched, stopped, left and taken up again; and one asked for in passing.
 
+use std::fs;
+
 use bwana_testkit::Script;
 use bwana_testkit::model_server::Options;
 use serde_json::json;
 
 use crate::desk::{Desk, pages, until};
 
+/// Of the main window, in pixels.
+const MAIN_WIDTH: u32 = 1_200;
 /// Of the quick window, in pixels.
 const QUICK_WIDTH: u32 = 420;
 /// Names the file of a small model for real inference.
@@ -119,4 +123,24 @@ async fn the_tray_opens_a_small_window_that_asks_the_team_in_passing() {
     drop(window);
     let _again = desk.drive(&[]).await;
     until("its page is made ahead", || pages(&desk).len() == 2);
+}
+
+#[tokio::test]
+async fn keys_for_everywhere_call_the_small_window() {
+    let Some(mut desk) = Desk::new() else { return };
+    let keys = "[window]\nglobal_shortcut = \"Ctrl+Alt+B\"\n";
+    fs::write(desk.home().join("settings.toml"), keys).unwrap();
+    let window = desk.drive(&[]).await;
+    window.see("Home").await;
+    desk.press_key("ctrl+alt+b");
+    desk.until_front(QUICK_WIDTH);
+    desk.until_focused("Ask the team");
+    desk.press_key("Escape");
+    desk.until_front(MAIN_WIDTH);
+    // Others may be chosen while it runs.
+    window
+        .rpc("shell.shortcut", json!({"keys": "Ctrl+Alt+K"}))
+        .await;
+    desk.press_key("ctrl+alt+k");
+    desk.until_front(QUICK_WIDTH);
 }
