@@ -108,7 +108,7 @@ const CLOSED_DOORS: &[&str] = &[
 const MAY_BE_UNSAFE: &[&str] = &["bwana-model-worker"];
 
 /// Lines of code of the shell, its tests and comments not counted: it translates, it does not think.
-const SHELL_LINES_MAX: usize = 1_705;
+const SHELL_LINES_MAX: usize = 1_720;
 
 fn metadata() -> Metadata {
     let manifest = xtask::root().join("Cargo.toml");

@@ -67,7 +67,7 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
     let mut single = tauri_plugin_single_instance::Builder::new().callback(|handle, words, _| {
         let args = start::args(words.into_iter().skip(1));
         if handle.try_state::<Shell>().is_none() {
-            // This one says in a box why it could not start.
+            // It is not that far yet.
             return;
         }
         match args.link {
@@ -100,14 +100,21 @@ fn build(args: Args) -> tauri::Result<tauri::App> {
         .invoke_handler(tauri::generate_handler![rpc::rpc])
         .setup(move |app| {
             if let Err(error) = set_up(app.handle(), &first) {
-                life::give_up(
-                    app.handle(),
-                    &format!("Bwana Desktop cannot start: {error}"),
-                );
+                let why = format!("Bwana Desktop cannot start: {error}");
+                start_failed(app.handle(), &why);
             }
             Ok(())
         })
         .build(context)
+}
+
+/// Nothing of a start that failed works on behind the words about it, and a start after it is one of its own.
+fn start_failed(handle: &AppHandle, why: &str) {
+    for window in handle.webview_windows().values() {
+        let _ = window.destroy();
+    }
+    tauri_plugin_single_instance::destroy(handle);
+    life::give_up(handle, why);
 }
 
 /// Everything that needs the window system and the data folder.
@@ -230,8 +237,10 @@ async fn take_over(handle: &AppHandle) -> Result<(), ApiError> {
     #[cfg(unix)]
     {
         // The terminal's commands reach this program; it ends with it.
-        let server = socket::serve(app)?;
-        handle.manage(server);
+        match socket::serve(app) {
+            Ok(server) => drop(handle.manage(server)),
+            Err(error) => tracing::error!("{}. {}", error.message, error.hint),
+        }
     }
     let resumed = app.take_over().await?;
     tracing::info!(runs = resumed.len(), "taken over");

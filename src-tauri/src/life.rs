@@ -1,8 +1,9 @@
 //! How the program comes up and goes: the first paint that must come, a page that dies and is loaded again, the closed
 //! window, and leaving without breaking off what runs.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bwana_api::command::{RunCancel, RunPause};
 use bwana_api::runs::RunRef;
@@ -20,9 +21,14 @@ const FIRST_PAINT_MAX: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Starts in a row that came to nothing before the next one only looks.
 pub(crate) const FAILED_STARTS_MAX: u32 = 2;
-/// A page that died so often without having drawn itself in between will not live.
+/// A page that died so often will not live.
 #[cfg(target_os = "linux")]
 const PAGE_DEATHS_MAX: u32 = 4;
+/// Deaths farther apart have nothing to do with each other.
+#[cfg(target_os = "linux")]
+const PAGE_LIVES: Duration = Duration::from_secs(60);
+/// How the program ends that has no window.
+const EXIT_FAILED: i32 = 1;
 /// Makes `WebKitGTK` draw without direct access to the screen's memory, which some drivers break.
 pub(crate) const PLAIN_DRAWING: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
 
@@ -191,11 +197,14 @@ pub(crate) fn give_up(handle: &AppHandle, why: &str) {
     let name = handle.package_info().name.clone();
     let said = handle.dialog().message(why).title(name);
     said.kind(MessageDialogKind::Error).show(move |_| {
-        if of.try_state::<Shell>().is_some() {
-            leave(&of, Leave::Now);
-        } else {
-            of.exit(1);
-        }
+        tauri::async_runtime::spawn(async move {
+            if let Some(shell) = of.try_state::<Shell>()
+                && !shell.leaving.swap(true, Ordering::AcqRel)
+            {
+                settle(&of, Leave::Now).await;
+            }
+            of.exit(EXIT_FAILED);
+        });
     });
 }
 
@@ -203,15 +212,18 @@ pub(crate) fn give_up(handle: &AppHandle, why: &str) {
 #[cfg(target_os = "linux")]
 pub(crate) fn watch_page(window: &tauri::WebviewWindow) {
     let again = window.clone();
+    let lately = Cell::new((0, None::<Instant>));
     let watched = window.with_webview(move |webview| {
         use webkit2gtk::WebViewExt as _;
         webview
             .inner()
             .connect_web_process_terminated(move |_, reason| {
                 let handle = again.app_handle();
-                let shell = shell(handle);
-                shell.calls.forget(again.label());
-                let deaths = shell.deaths.fetch_add(1, Ordering::AcqRel) + 1;
+                shell(handle).calls.forget(again.label());
+                let (before, last) = lately.get();
+                let is_again = last.is_some_and(|last| last.elapsed() < PAGE_LIVES);
+                let deaths = if is_again { before + 1 } else { 1 };
+                lately.set((deaths, Some(Instant::now())));
                 tracing::warn!(
                     ?reason,
                     deaths,
@@ -225,6 +237,8 @@ pub(crate) fn watch_page(window: &tauri::WebviewWindow) {
                 } else if deaths == PAGE_DEATHS_MAX && std::env::var_os(PLAIN_DRAWING).is_none() {
                     start_plain(handle);
                 } else if deaths == PAGE_DEATHS_MAX {
+                    // It did not help, and a system that is mended needs it no more.
+                    shell(handle).prefs.set_own(Own::PlainDrawing, &false);
                     give_up(handle, NO_PAGE);
                 }
             });

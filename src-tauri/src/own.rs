@@ -106,7 +106,6 @@ pub(crate) async fn command(
 
 /// A page has drawn itself and wants to know where it is.
 fn ready(handle: &AppHandle, shell: &Shell) -> Value {
-    shell.deaths.store(0, Ordering::Release);
     if !shell.painted.swap(true, Ordering::AcqRel) {
         // With its time: how long a start takes is read here, by people and by the bench.
         tracing::info!("the window is drawn");
@@ -248,7 +247,9 @@ fn listen_for_keys(handle: &AppHandle) -> Result<(), ApiError> {
     let add = move || {
         let keys = tauri_plugin_global_shortcut::Builder::new().with_handler(|handle, _, event| {
             if event.state() == ShortcutState::Pressed {
-                windows::show_quick(handle);
+                // Not here: this thread must answer when keys are changed.
+                let of = handle.clone();
+                let _ = handle.run_on_main_thread(move || windows::show_quick(&of));
             }
         });
         let _ = answer.send(of.plugin(keys.build()));

@@ -1,6 +1,6 @@
 //! The state every part of the shell shares: the open data folder, what waits for windows, and how the program is to end.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -50,8 +50,6 @@ pub(crate) struct Shell {
     pub(crate) loaded: Notify,
     /// A page has drawn itself.
     pub(crate) painted: AtomicBool,
-    /// How often a page's process ended since one last drew itself.
-    pub(crate) deaths: AtomicU32,
 }
 
 impl Shell {
@@ -67,7 +65,6 @@ impl Shell {
             has_tray: AtomicBool::new(false),
             loaded: Notify::new(),
             painted: AtomicBool::new(false),
-            deaths: AtomicU32::new(0),
         }
     }
 

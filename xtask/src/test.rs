@@ -36,6 +36,7 @@ pub const TEST_DAS_SERVER: &str = "BWANA_TEST_DAS_SERVER";
 /// # Errors
 /// If a tool cannot be started. What a tool finds is in the exit code and on the terminal.
 pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
+    ui::forget_failed();
     let mut phases = Phases::default();
     let has_nextest = need::runs("cargo-nextest", &["nextest", "--version"]);
     let outcome = phases.time("system packages", || {
@@ -58,6 +59,7 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     // The examples are hosts that tests in a browser talk to, and what benches compare with.
     let targets = [TARGETS, &["--examples"], &selection].concat();
     if !phases.hold("build and lints", &["build", "--workspace"], &targets)? {
+        phases.print();
         say::problem("the build failed, or a lint found something; nothing was tested");
         return Ok(ExitCode::FAILURE);
     }
@@ -69,6 +71,7 @@ pub fn run(extent: Extent) -> anyhow::Result<ExitCode> {
     let mut runner = fetched.runner(extent);
     runner.args(TARGETS).args(&selection);
     phases.print();
+    say::line("\n== tests");
     let status = runner.status().context("cannot run the tests")?;
     let all_held = status.success() && phases.failed.is_empty();
     Ok(if all_held {
@@ -149,11 +152,8 @@ impl Phases {
         }
         if !self.failed.is_empty() {
             let failed = self.failed.join(", ");
-            say::line(&format!(
-                "FAILED: {failed}. The tests run all the same; the exit code says so."
-            ));
+            say::line(&format!("FAILED: {failed}. The exit code says so."));
         }
-        say::line("\n== tests");
     }
 }
 

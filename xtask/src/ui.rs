@@ -38,6 +38,14 @@ fn list_of_failed(script: &str) -> PathBuf {
         .join(format!("failed-{name}.txt"))
 }
 
+/// Takes away what earlier tests wrote.
+pub fn forget_failed() {
+    for script in LISTED {
+        // None there is as good.
+        let _ = std::fs::remove_file(list_of_failed(script));
+    }
+}
+
 /// The lines about what did not hold in the tests that ran last, or not at its first try.
 pub fn what_failed() -> Vec<String> {
     let lists = LISTED.iter().map(|script| list_of_failed(script));

@@ -32,11 +32,14 @@ export class EventTable {
   jump = $state.raw<{ seq: number }>();
   #asked = '';
   #atEnd = true;
-  #reading = false;
+  /** The turn for which more is being read; 0: none is. */
+  #reading = 0;
   #stale = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Goes up whenever the table is read anew; what was asked for before that no longer fits. */
   #turn = 0;
+  /** The turn whose rows are shown; nothing is read on from them while another is on its way. */
+  #shown = 0;
 
   constructor(session: Session, run: string) {
     this.#session = session;
@@ -80,6 +83,10 @@ export class EventTable {
   /** The journal has grown. */
   grown(): void {
     if (!this.loaded) return;
+    if (this.#shown !== this.#turn) {
+      this.#stale = true;
+      return;
+    }
     if (!this.#atEnd) {
       if (this.#asked === '') this.total = Math.max(this.total, this.first + this.rows.length + 1);
       return;
@@ -102,28 +109,35 @@ export class EventTable {
       this.first =
         this.#asked === '' ? Math.max(0, (rows[0]?.seq ?? 1) - 1) : Math.max(0, value.total - rows.length);
       this.error = undefined;
+      this.#shown = turn;
       if (jump !== undefined) this.jump = { seq: jump };
     } catch (error) {
       if (turn !== this.#turn) return;
       this.error = RequestError.from(error);
     }
     this.loaded = true;
+    this.#catchUp();
   }
 
   async #more(place: { before?: number; after?: number }): Promise<void> {
-    if (this.#reading) {
+    const turn = this.#turn;
+    if (this.#shown !== turn || this.#reading === turn) {
       this.#stale = true;
       return;
     }
-    this.#reading = true;
-    const turn = this.#turn;
+    this.#reading = turn;
     try {
       await this.#read(place, () => turn === this.#turn);
     } catch (error) {
       if (turn === this.#turn) this.error = RequestError.from(error);
     } finally {
-      this.#reading = false;
+      if (this.#reading === turn) this.#reading = 0;
     }
+    if (turn === this.#turn) this.#catchUp();
+  }
+
+  /** The journal has grown while something was being read. */
+  #catchUp(): void {
     if (!this.#stale) return;
     this.#stale = false;
     this.grown();
@@ -132,6 +146,7 @@ export class EventTable {
   async #read(place: { before?: number; after?: number }, stillFits: () => boolean): Promise<void> {
     const value = await this.#window(place);
     if (!stillFits()) return;
+    this.error = undefined;
     const [low, high] = [this.rows[0]?.seq ?? 0, this.rows.at(-1)?.seq ?? 0];
     const fresh = (value.entries as JournalRecord[]).filter(({ seq }) => seq < low || seq > high);
     this.total = value.total;

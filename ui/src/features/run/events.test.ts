@@ -10,11 +10,19 @@ interface Asked {
 
 /** A table whose answers are given by hand, in any order. */
 function table() {
-  const asked: { params: Asked; answer: (seqs: number[], total?: number) => Promise<void> }[] = [];
+  const asked: {
+    params: Asked;
+    answer: (seqs: number[], total?: number) => Promise<void>;
+    fail: () => Promise<void>;
+  }[] = [];
   const rpc = (_: string, params: Asked) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       asked.push({
         params,
+        fail: async () => {
+          reject(new Error('no answer'));
+          await vi.advanceTimersByTimeAsync(0);
+        },
         answer: async (seqs, total = 1_000) => {
           resolve({ value: { entries: seqs.map((seq) => ({ seq })), total, last_seq: 1_000 } });
           await vi.advanceTimersByTimeAsync(0);
@@ -65,4 +73,37 @@ test('what was being read further on is not put behind another place', async () 
   await more;
   expect(asked[3]!.params.after).toBe(501);
   expect(seqs()).toEqual([499, 500, 501, 502, 503]);
+});
+
+test('what is wished for while another place is on its way is read after it, from there', async () => {
+  const { events, asked, seqs } = table();
+  const opening = events.open();
+  await asked[0]!.answer([998, 999, 1_000]);
+  await opening;
+  events.type('31');
+  events.grown();
+  expect(asked).toHaveLength(2);
+  await asked[1]!.answer([30, 31, 32]);
+  expect(seqs()).toEqual([30, 31, 32]);
+  // At the end once more, what has grown meanwhile is asked for.
+  events.type('1000');
+  events.grown();
+  await asked[2]!.answer([998, 999, 1_000]);
+  expect(asked[3]!.params.after).toBe(1_000);
+  await asked[3]!.answer([1_001], 1_001);
+  expect(seqs()).toEqual([998, 999, 1_000, 1_001]);
+});
+
+test('a trouble goes when the next answer comes', async () => {
+  const { events, asked, seqs } = table();
+  const opening = events.open();
+  await asked[0]!.answer([1, 2], 2);
+  await opening;
+  events.grown();
+  await asked[1]!.fail();
+  expect(events.error).toBeDefined();
+  events.grown();
+  await asked[2]!.answer([3], 3);
+  expect(events.error).toBeUndefined();
+  expect(seqs()).toEqual([1, 2, 3]);
 });
