@@ -416,6 +416,23 @@ test('a run in a window of its own has nothing around it', async ({ page }) => {
   await expect(chat(page).getByText('undercuts all three')).toBeVisible();
 });
 
+test('a path of sixty steps fits a narrow window, and says how far it is', async ({ page }, info) => {
+  const steps = Array.from({ length: 60 }, (_, at) => ({
+    ...(shown().steps[at < 20 ? 0 : at === 20 ? 1 : 2] as object),
+    path: `s${at}`,
+    name: `Step number ${at + 1}`,
+  }));
+  await page.setViewportSize({ width: 760, height: 800 });
+  await openRun(page, `/run/${RUN}`, story(), () => shown({ steps }));
+  const path = page.getByRole('complementary', { name: 'Work path' });
+  await expect(path.getByText('20 of 60')).toBeVisible();
+  await expect(path.getByText('21 · Step number 21')).toBeVisible();
+  const box = await path.boundingBox();
+  expect(box!.x + box!.width).toBeLessThanOrEqual(760);
+  expect(await path.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+  await page.screenshot({ path: info.outputPath('long-path.png') });
+});
+
 for (const [name, theme, language] of [
   ['light', 'light', 'en'],
   ['dark', 'dark', 'en'],
