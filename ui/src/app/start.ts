@@ -2,6 +2,7 @@
 import { mount } from 'svelte';
 import type { HealthShown, SettingsShown } from '../bindings/types';
 import { giveHost } from '../components/host';
+import type { Route } from '../lib/route';
 import { useLanguage } from '../i18n/i18n.svelte';
 import { desktopPlatform, inDesktop } from '../platform/desktop';
 import { RequestError, type Platform } from '../platform/platform';
@@ -15,7 +16,8 @@ import { router } from './router.svelte';
 import { SCREENS } from './screens';
 
 export async function start(target: HTMLElement): Promise<void> {
-  fetchScreen();
+  // The first screen comes while the session opens.
+  fetchScreen(windowKind().window === 'run' ? 'run' : router.route.name);
   // The words and the connection come at the same time.
   const words = useLanguage({ language: rememberedLanguage(), timeZone: 'UTC' });
   let platform: Platform | undefined;
@@ -46,13 +48,15 @@ export async function start(target: HTMLElement): Promise<void> {
     performance.mark('drawn');
     platform?.drawn();
   });
+  // What is opened next, and the largest of all screens, comes when the start is over.
+  setTimeout(() => fetchScreen('run'), AHEAD_MS);
 }
 
-/** The first screen comes while the session opens. If it cannot be had now, it is asked for again where it is drawn. */
-function fetchScreen(): void {
-  const { window } = windowKind();
-  const name = window === 'run' ? 'run' : router.route.name;
-  if (window !== 'quick') SCREENS[name]?.().catch(() => undefined);
+const AHEAD_MS = 2_000;
+
+/** If a screen cannot be had ahead, it is asked for again where it is drawn. */
+function fetchScreen(name: Route['name']): void {
+  if (windowKind().window !== 'quick') SCREENS[name]?.().catch(() => undefined);
 }
 
 /** Whether there is no database to show anything of. One that cannot say is asked as usual, and says why then. */
