@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::wd::Capabilities;
@@ -14,9 +14,11 @@ use fantoccini::{Client, ClientBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ended::{Ended, quiet, told};
+
 /// A loaded machine needs long to draw a window.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// For pictures only.
 const DRAWN_AFTER: Duration = Duration::from_millis(600);
 
@@ -35,41 +37,6 @@ pub(crate) struct Desk {
     bridge: Bridge,
     // Ended in this order.
     _children: Vec<Ended>,
-}
-
-/// A process that ends when the test does.
-pub(crate) struct Ended(Child);
-
-impl Ended {
-    /// Starts it; what it says goes nowhere.
-    pub(crate) fn of(command: &mut Command) -> Self {
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        Self(child)
-    }
-
-    /// Waits until it has ended, and gives the code it ended with.
-    pub(crate) fn until_end(&mut self, what: &str) -> Option<i32> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-            std::thread::sleep(LOOK_AGAIN);
-        }
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The tray and the notifications.
@@ -722,26 +689,6 @@ fn bridge(env: &[(String, String)]) -> Bridge {
     };
     assert_eq!(bridge.answer(), json!("ready"));
     bridge
-}
-
-/// Starts a program that says in its first line where it can be found.
-fn told(command: &mut Command, env: &[(String, String)]) -> (Ended, String) {
-    let mut child = command
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    (Ended(child), line.trim().to_owned())
-}
-
-fn quiet(command: &mut Command, env: &[(String, String)]) -> Ended {
-    Ended::of(command.envs(env.iter().map(|(name, value)| (name, value))))
 }
 
 /// The processes that draw the program's pages, the oldest first.

@@ -7,7 +7,8 @@ use bwana_testkit::Script;
 use bwana_testkit::model_server::Options;
 use serde_json::json;
 
-use crate::desk::{Desk, Driven, Ended, pages, until};
+use crate::desk::{Desk, Driven, pages, until};
+use crate::ended::Ended;
 
 /// One agent, one step.
 const NOTES: &str = "schema: bwana.agent/v1

@@ -6,6 +6,7 @@
 
 mod cards;
 mod desk;
+mod ended;
 mod hostile;
 mod life;
 mod links;
