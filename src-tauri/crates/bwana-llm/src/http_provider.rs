@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::limits::Limits;
 use crate::provider::{Fut, Provider, Sink};
 use crate::quirks::Quirks;
-use crate::reader::Reader;
+use crate::reader::{Reader, cut_or_malformed};
 use crate::transport::{Ask, Transport, redact, with_meta};
 
 /// Refusals learned from within one call. Each costs a request and no tokens.
@@ -172,7 +172,7 @@ impl HttpProvider {
         let (body, meta) = answer.body(limits).await?;
         self.dialect
             .decode_models(&body)
-            .map_err(|error| with_meta(error, meta))
+            .map_err(|error| with_meta(cut_or_malformed(error, &body), meta))
     }
 
     async fn vectors(&self, model: &str, texts: &[String]) -> Result<Embedded, LlmError> {
@@ -190,7 +190,7 @@ impl HttpProvider {
             let read = self
                 .dialect
                 .decode_embed(&body, batch.len())
-                .map_err(|error| with_meta(error, meta))?;
+                .map_err(|error| with_meta(cut_or_malformed(error, &body), meta))?;
             vectors.extend(read.vectors);
             usage = match (usage, read.usage) {
                 (Some(a), Some(b)) => Some(a.plus(b)),

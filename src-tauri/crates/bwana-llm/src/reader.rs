@@ -385,10 +385,11 @@ fn replay(outcome: &Outcome, sink: Sink<'_>) {
     }
 }
 
-/// A body that merely stops in the middle was interrupted; one that is wrong in itself is malformed.
-fn cut_or_malformed(mut error: LlmError, body: &[u8]) -> LlmError {
+/// A body that merely stops in the middle, or never began, was interrupted; one that is wrong in itself is malformed.
+pub(crate) fn cut_or_malformed(mut error: LlmError, body: &[u8]) -> LlmError {
     let body = body.strip_prefix(MARK).unwrap_or(body);
-    let cut = serde_json::from_slice::<serde::de::IgnoredAny>(body)
+    // Not `IgnoredAny`, which takes the end after a minus for a wrong number.
+    let cut = serde_json::from_slice::<serde_json::Value>(body)
         .is_err_and(|e| e.classify() == serde_json::error::Category::Eof);
     if error.kind == ErrorKind::Malformed && cut {
         error.kind = ErrorKind::Interrupted;

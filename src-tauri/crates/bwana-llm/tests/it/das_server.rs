@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bwana_llm::{HttpProvider, Provider};
 use bwana_types::message::{Message, Part, Role, Stop, text_of};
-use bwana_types::model::{Delta, ErrorKind, OutputSchema, Probe, Request, ToolChoice, ToolDecl};
+use bwana_types::model::{
+    Delta, ErrorKind, LlmError, OutputSchema, Probe, Request, ToolChoice, ToolDecl,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -21,8 +23,9 @@ const CONTEXT_TOKENS: u32 = 2_048;
 /// A loaded machine needs its time to load a model.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// This server sometimes takes a new connection for the one that was closed before it: it writes what the old one still
-/// had to hear, or nothing, and ends it. That is worth another try, as the engine gives it; so many in all.
-const ATTEMPTS_MAX: usize = 4;
+/// had to hear, or nothing, and ends it. That is worth another try after a pause, as the engine gives it; so many in all.
+const ATTEMPTS_MAX: usize = 6;
+const PAUSE: Duration = Duration::from_millis(200);
 /// How a process ends that met an instruction its processor does not know.
 const ILLEGAL_INSTRUCTION: i32 = 4;
 
@@ -95,19 +98,28 @@ async fn start() -> Option<Das> {
     })
 }
 
+/// Asks until the answer is not one of those the engine asks for again.
+async fn whole<T, F>(mut ask: impl FnMut() -> F, error_of: fn(&T) -> Option<&LlmError>) -> T
+where
+    F: Future<Output = T>,
+{
+    let mut attempt = 1;
+    loop {
+        let answer = ask().await;
+        let error = error_of(&answer).filter(|error| error.kind.is_retryable());
+        let Some(error) = error.filter(|_| attempt < ATTEMPTS_MAX) else {
+            return answer;
+        };
+        eprintln!("attempt {attempt} was cut: {error}");
+        tokio::time::sleep(PAUSE).await;
+        attempt += 1;
+    }
+}
+
 impl Das {
     async fn complete(&self, request: &Request) -> Answer {
-        let mut attempt = 1;
-        loop {
-            let answer = show::complete(&self.provider, request).await;
-            let is_cut =
-                (answer.0.as_ref()).is_err_and(|error| error.kind == ErrorKind::Interrupted);
-            if !is_cut || attempt == ATTEMPTS_MAX {
-                return answer;
-            }
-            eprintln!("attempt {attempt} was cut: {}", show::result(&answer.0));
-            attempt += 1;
-        }
+        let ask = || show::complete(&self.provider, request);
+        whole(ask, |answer| answer.0.as_ref().err()).await
     }
 
     fn ask(&self, text: &str) -> Request {
@@ -222,7 +234,8 @@ async fn calls_a_tool_and_takes_its_result(das: &Das) {
 
 async fn gives_vectors(das: &Das) {
     let texts = ["the cat sat", "the cat sat", "profit and loss"].map(String::from);
-    let embedded = das.provider.embed(&das.model, &texts).await.unwrap();
+    let ask = || das.provider.embed(&das.model, &texts);
+    let embedded = whole(ask, |read| read.as_ref().err()).await.unwrap();
     let [a, b, c] = embedded.vectors.as_slice() else {
         panic!("three vectors, got {}", embedded.vectors.len());
     };
@@ -246,5 +259,6 @@ async fn passes_the_connection_test(das: &Das) {
             return;
         }
         assert!(attempt < ATTEMPTS_MAX, "{probe:?}");
+        tokio::time::sleep(PAUSE).await;
     }
 }

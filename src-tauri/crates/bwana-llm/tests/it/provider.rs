@@ -426,7 +426,7 @@ async fn model_lists_of_all_shapes() {
         ),
         (
             Reply::status(200, JSON, r#"{"data":[{"id":"a"#),
-            ErrorKind::Malformed,
+            ErrorKind::Interrupted,
         ),
         (
             Reply::status(200, JSON, r#"{"error":{"message":"Invalid API key"}}"#),
@@ -514,5 +514,35 @@ async fn vectors_that_do_not_fit_the_texts_are_refused() {
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed, "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn vectors_and_lists_that_stop_anywhere_were_interrupted() {
+    let vectors = r#"{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[0.5,-1]}]}"#;
+    let list = r#"{"data":[{"id":"m","context_length":7}]}"#;
+    let cut = |whole: &str| -> Vec<Reply> {
+        let cut = |at: usize| Reply::status(200, JSON, &whole[..at]);
+        (0..whole.len()).map(cut).collect()
+    };
+    let server = Server::start(cut(vectors)).await;
+    let provider = show::provider(&server.url);
+    for at in 0..vectors.len() {
+        let error = provider.embed("e", &texts(2)).await.unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::Interrupted,
+            "cut at byte {at}: {error}"
+        );
+    }
+    let server = Server::start(cut(list)).await;
+    let provider = show::provider(&server.url);
+    for at in 0..list.len() {
+        let error = provider.models().await.unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::Interrupted,
+            "cut at byte {at}: {error}"
+        );
     }
 }
