@@ -1,16 +1,14 @@
 //! The icon in the tray and its menu: how things stand, what can be asked, what waits, what runs. On Linux a menu is all
-//! a tray can do, so it is written anew whenever its text changes, and at most once a second.
+//! a tray can do, so its words change with what they tell, at most once a second.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bwana_api::arrivals::Arrived;
-use bwana_api::command::{RunList, TasksList};
 use bwana_api::link::Link;
+use bwana_api::standing;
 use bwana_api::words::Words;
-use bwana_api::{RunLine, runs, tasks};
 use bwana_types::id::RunId;
-use bwana_types::status::RunStatus;
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -22,13 +20,10 @@ use crate::windows;
 
 /// Between two writings of the menu.
 const WRITTEN_EVERY: Duration = Duration::from_secs(1);
-/// Live runs the menu names.
-const RUNS_SHOWN: usize = 5;
-/// Characters of a run's title in the menu.
-const TITLE_CHARS: usize = 40;
-/// Runs that are looked at to count the live ones.
-const RUNS_LOOKED_AT: usize = 200;
+/// Where the runs begin, behind what is always there.
+const RUNS_AT: usize = 4;
 
+const STATE: &str = "state";
 const ASK: &str = "ask";
 const WAITING: &str = "waiting";
 const OPEN: &str = "open";
@@ -39,11 +34,9 @@ const RUN: &str = "run:";
 /// What the tray shows; written only when it differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Shown {
-    language: &'static str,
-    waiting: usize,
-    live: Vec<(RunId, String)>,
-    live_count: usize,
-    safe: bool,
+    lines: [(String, bool); standing::LINES],
+    runs: Vec<(RunId, String)>,
+    waits: bool,
     dark: bool,
 }
 
@@ -52,24 +45,21 @@ struct Shown {
 /// # Errors
 /// If the window system gives no tray at all.
 pub(crate) fn make(handle: &AppHandle) -> tauri::Result<()> {
-    let words = Words::of(&language(handle));
-    let shown = tauri::async_runtime::block_on(look(handle, &words));
+    let shown = tauri::async_runtime::block_on(look(handle));
+    let mut entries = Entries::new(handle)?;
+    entries.write(handle, &shown)?;
     let tray = TrayIconBuilder::with_id("tray")
         .icon(icon(&shown))
         .icon_as_template(cfg!(target_os = "macos"))
         .tooltip("Bwana")
-        .menu(&menu(handle, &words, &shown)?)
+        .menu(&entries.menu)
         .on_menu_event(chosen)
         .build(handle)?;
-    tauri::async_runtime::spawn(keep_true(handle.clone(), tray));
+    tauri::async_runtime::spawn(keep_true(handle.clone(), tray, entries));
     Ok(())
 }
 
-fn language(handle: &AppHandle) -> String {
-    shell(handle).app.settings().language().to_owned()
-}
-
-async fn keep_true(handle: AppHandle, tray: TrayIcon) {
+async fn keep_true(handle: AppHandle, tray: TrayIcon, mut entries: Entries) {
     let Ok(mut changed) = shell(&handle).app.changed() else {
         return;
     };
@@ -78,17 +68,15 @@ async fn keep_true(handle: AppHandle, tray: TrayIcon) {
         shell(&handle)
             .has_tray
             .store(has_host().await, Ordering::Release);
-        let words = Words::of(&language(&handle));
-        let shown = look(&handle, &words).await;
+        let shown = look(&handle).await;
         if shown != written {
-            if icon_differs(&shown, &written) {
+            if (shown.waits, shown.dark) != (written.waits, written.dark) {
                 let _ = tray.set_icon(Some(icon(&shown)));
             }
-            match menu(&handle, &words, &shown) {
-                Ok(menu) => drop(tray.set_menu(Some(menu))),
-                Err(error) => tracing::warn!(%error, "the tray's menu cannot be written"),
+            if let Err(error) = entries.write(&handle, &shown) {
+                tracing::warn!(%error, "the tray's menu cannot be written");
             }
-            let _ = tray.set_tooltip(Some(state_line(&words, &shown)));
+            let _ = tray.set_tooltip(Some(&shown.lines[0].0));
             written = shown;
         }
         tokio::time::sleep(WRITTEN_EVERY).await;
@@ -96,10 +84,6 @@ async fn keep_true(handle: AppHandle, tray: TrayIcon) {
             return;
         }
     }
-}
-
-fn icon_differs(a: &Shown, b: &Shown) -> bool {
-    (a.waiting > 0) != (b.waiting > 0) || a.dark != b.dark
 }
 
 /// Whether anybody shows tray icons at all: without, a closed window could not be had again.
@@ -122,39 +106,16 @@ async fn has_host() -> bool {
     true
 }
 
-/// How things stand. A database that cannot be read just now changes nothing that is shown.
-async fn look(handle: &AppHandle, words: &Words) -> Shown {
+async fn look(handle: &AppHandle) -> Shown {
     let shell = shell(handle);
-    let runs = shell
-        .call::<RunList>(runs::ListRequest {
-            limit: RUNS_LOOKED_AT,
-            ..runs::ListRequest::default()
-        })
-        .await;
-    let tasks = shell.call::<TasksList>(tasks::ListRequest::default()).await;
-    let live: Vec<RunLine> = runs
-        .map(|list| list.runs)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|run| matches!(run.status, RunStatus::Running | RunStatus::Stopping))
-        .collect();
+    let words = Words::of(shell.app.settings().language());
+    let standing = standing::look(&shell.app).await;
     Shown {
-        language: words.language(),
-        waiting: tasks.map_or(0, |list| list.tasks.len()),
-        live_count: live.len(),
-        live: live
-            .iter()
-            .take(RUNS_SHOWN)
-            .map(|run| (run.id, line(run)))
-            .collect(),
-        safe: shell.safe,
+        lines: standing.lines(&words, shell.safe),
+        waits: standing.waiting > 0,
+        runs: standing.named,
         dark: panel_is_dark(handle),
     }
-}
-
-fn line(run: &RunLine) -> String {
-    let title: String = run.title.chars().take(TITLE_CHARS).collect();
-    format!("{title} · {}/{}", run.steps_done, run.steps_total)
 }
 
 /// Desktops draw their panel in the colour of the theme, except those whose panel is always dark.
@@ -169,7 +130,7 @@ fn panel_is_dark(handle: &AppHandle) -> bool {
 }
 
 fn icon(shown: &Shown) -> Image<'static> {
-    match (shown.waiting > 0, shown.dark) {
+    match (shown.waits, shown.dark) {
         (false, true) => tauri::include_image!("icons/tray-on-dark.png"),
         (false, false) => tauri::include_image!("icons/tray-on-light.png"),
         (true, true) => tauri::include_image!("icons/tray-needs-you-on-dark.png"),
@@ -177,36 +138,71 @@ fn icon(shown: &Shown) -> Image<'static> {
     }
 }
 
-fn state_line(words: &Words, shown: &Shown) -> String {
-    let count = shown.live_count.to_string();
-    match (shown.safe, shown.waiting, shown.live_count) {
-        (true, _, _) => words.say("tray.safe", &[]),
-        (_, 0, 0) => words.say("tray.idle", &[]),
-        (_, 0, _) => words.say("tray.working", &[("n", &count)]),
-        (_, waiting, _) => words.say("tray.needs_you", &[("n", &waiting.to_string())]),
-    }
+type Entry = MenuItem<Wry>;
+
+/// The entries of the menu. They stay while their words change: whoever has the menu open would choose in vain one that
+/// was replaced.
+struct Entries {
+    menu: Menu<Wry>,
+    fixed: [Entry; standing::LINES],
+    live: Vec<(RunId, Entry)>,
+    gap: PredefinedMenuItem<Wry>,
 }
 
-fn menu(handle: &AppHandle, words: &Words, shown: &Shown) -> tauri::Result<Menu<Wry>> {
-    let menu = Menu::new(handle)?;
-    let item = |id: &str, text: String, enabled| {
-        MenuItem::with_id(handle, id, text, enabled, None::<&str>)
-    };
-    let waiting = words.say("tray.waiting", &[("n", &shown.waiting.to_string())]);
-    menu.append(&item("state", state_line(words, shown), false)?)?;
-    menu.append(&PredefinedMenuItem::separator(handle)?)?;
-    menu.append(&item(ASK, words.say("tray.ask", &[]), !shown.safe)?)?;
-    menu.append(&item(WAITING, waiting, shown.waiting > 0)?)?;
-    if !shown.live.is_empty() {
-        menu.append(&PredefinedMenuItem::separator(handle)?)?;
-        for (run, line) in &shown.live {
-            menu.append(&item(&format!("{RUN}{run}"), line.clone(), true)?)?;
-        }
+impl Entries {
+    fn new(handle: &AppHandle) -> tauri::Result<Self> {
+        let entry = |id| MenuItem::with_id(handle, id, "", false, None::<&str>);
+        let gap = || PredefinedMenuItem::separator(handle);
+        let fixed = [
+            entry(STATE)?,
+            entry(ASK)?,
+            entry(WAITING)?,
+            entry(OPEN)?,
+            entry(QUIT)?,
+        ];
+        let [state, ask, waiting, open, quit] = &fixed;
+        let menu = Menu::with_items(handle, &[state, &gap()?, ask, waiting, &gap()?, open, quit])?;
+        Ok(Self {
+            menu,
+            fixed,
+            live: Vec::new(),
+            gap: gap()?,
+        })
     }
-    menu.append(&PredefinedMenuItem::separator(handle)?)?;
-    menu.append(&item(OPEN, words.say("tray.open", &[]), true)?)?;
-    menu.append(&item(QUIT, words.say("tray.quit", &[]), true)?)?;
-    Ok(menu)
+
+    fn write(&mut self, handle: &AppHandle, shown: &Shown) -> tauri::Result<()> {
+        for (entry, (text, enabled)) in self.fixed.iter().zip(&shown.lines) {
+            entry.set_text(text)?;
+            entry.set_enabled(*enabled)?;
+        }
+        let placed = self.live.iter().map(|(run, _)| run);
+        if !placed.eq(shown.runs.iter().map(|(run, _)| run)) {
+            self.place(handle, &shown.runs)?;
+        }
+        for ((_, entry), (_, line)) in self.live.iter().zip(&shown.runs) {
+            entry.set_text(line)?;
+        }
+        Ok(())
+    }
+
+    /// Puts other runs in the place of those that are there.
+    fn place(&mut self, handle: &AppHandle, runs: &[(RunId, String)]) -> tauri::Result<()> {
+        if !self.live.is_empty() {
+            self.menu.remove(&self.gap)?;
+        }
+        for (_, entry) in self.live.drain(..) {
+            self.menu.remove(&entry)?;
+        }
+        if !runs.is_empty() {
+            self.menu.insert(&self.gap, RUNS_AT)?;
+        }
+        for (n, (run, line)) in runs.iter().enumerate() {
+            let entry = MenuItem::with_id(handle, format!("{RUN}{run}"), line, true, None::<&str>)?;
+            self.menu.insert(&entry, RUNS_AT + 1 + n)?;
+            self.live.push((*run, entry));
+        }
+        Ok(())
+    }
 }
 
 fn chosen(handle: &AppHandle, event: MenuEvent) {

@@ -251,21 +251,24 @@ impl Desk {
             .collect()
     }
 
-    /// Waits for an enabled entry whose label begins so, and chooses it.
+    /// Waits for an enabled entry of the tray's menu whose label begins so, and chooses it.
     pub(crate) fn choose(&mut self, label: &str) {
-        let start = Instant::now();
-        loop {
-            let menu = self.tray_menu();
-            let found = menu
-                .iter()
-                .find(|entry| entry.enabled && entry.label.starts_with(label));
-            if let Some(entry) = found {
-                self.bridge.ask(&json!({"do": "choose", "id": entry.id}));
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "no entry '{label}' in {menu:?}");
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        let entry = self.entry(label);
+        self.choose_seen(&entry);
+    }
+
+    /// Waits for such an entry.
+    pub(crate) fn entry(&mut self, label: &str) -> Entry {
+        self.wait(label, |desk| {
+            let menu = desk.tray_menu();
+            let fits = |entry: &&Entry| entry.enabled && entry.label.starts_with(label);
+            menu.iter().find(fits).cloned().ok_or(format!("{menu:?}"))
+        })
+    }
+
+    /// Chooses an entry as it was when the menu was opened.
+    pub(crate) fn choose_seen(&mut self, entry: &Entry) {
+        self.bridge.ask(&json!({"do": "choose", "id": entry.id}));
     }
 
     pub(crate) fn notices(&mut self) -> Vec<(i64, String)> {

@@ -110,6 +110,13 @@ const ROWS: &[Row] = &[
         best_peer: "1.65 ms",
     },
     Row {
+        name: "llm_wire",
+        what: "bytes of requests on the socket beyond their bodies, 20 turns",
+        hold: "3 %",
+        bare_client: "-",
+        best_peer: "-",
+    },
+    Row {
         name: "local",
         what: "built-in model, beside llama.cpp of the same build",
         hold: "90 % or more",

@@ -111,6 +111,12 @@ const TEST: &[Need] = &[
         debian: "xdotool",
         present: || has_program("xdotool"),
     },
+    // For the bench: which window is in front.
+    Need {
+        what: "the reader of a screen's windows",
+        debian: "x11-utils",
+        present: || has_program("xprop"),
+    },
     // What packages are read with.
     Need {
         what: "the reader of .rpm packages",

@@ -1,8 +1,10 @@
 // The desktop program on a display of its own: how long it takes to come up, and, left alone, what it and its pages take of
 // the machine.
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { EXAMPLES } from '../engine/host';
 
 const SETTLES_S = 20;
@@ -11,20 +13,32 @@ const START_MAX_MS = 30_000;
 /** What the program writes into its log when its first page has drawn itself, behind the time. */
 const DRAWN = /^(\S+Z)\s+INFO .*the window is drawn/gm;
 
+/** A program in a namespace of its own reaches itself and nothing else; whatever it sends or asks for is counted there. */
+const ALONE = ['unshare', '-rn', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh'];
+/** The keys everywhere, as the settings name them and as `xdotool` does. */
+const CALL = { settings: 'Ctrl+Alt+B', keys: 'ctrl+alt+b' };
+/** The first call makes the window; what is made ahead takes a moment too. */
+const MADE_MS = 3_000;
+const BETWEEN_CALLS_MS = 600;
+const CALL_MAX_MS = 5_000;
+/** A run is open and its timeline read within this. */
+const OPEN_MS = 12_000;
+
 const program = () => resolve(dirname(EXAMPLES), 'bwana-desktop');
 const sleep = (ms: number) => execFileSync('sleep', [String(ms / 1_000)]);
 
 /** Why the program cannot be started here. */
-function missing(): string | undefined {
-  for (const needed of ['xvfb-run', 'dbus-run-session', program()])
+function missing(...more: string[]): string | undefined {
+  for (const needed of ['xvfb-run', 'dbus-run-session', program(), ...more])
     if (spawnSync(needed, ['--help'], { timeout: 10_000 }).error) return `${needed} is not there`;
   return undefined;
 }
 
-/** Runs words of a shell on a display and a bus of their own. */
-function onDisplay(home: string, script: string): ChildProcess {
+/** Runs words of a shell on a display and a bus of their own, behind other words. */
+function onDisplay(home: string, script: string, before: readonly string[] = []): ChildProcess {
   mkdirSync(home, { recursive: true });
-  return spawn('xvfb-run', ['-a', 'dbus-run-session', '--', 'sh', '-c', script], {
+  const all = [...before, 'xvfb-run', '-a', 'dbus-run-session', '--', 'sh', '-c', script];
+  return spawn(all[0]!, all.slice(1), {
     env: {
       ...process.env,
       XDG_CONFIG_HOME: join(home, 'config'),
@@ -69,19 +83,111 @@ function drawn(home: string): number[] {
   }
 }
 
-/** Processor in percent of one core, memory in bytes (what several share is counted once); or why it cannot be said. */
-export function idle(home: string, seconds: number): { cpu: number; bytes: number } | string {
+/** What the program took of the machine. */
+export interface Idle {
+  /** Percent of one core. */
+  cpu: number;
+  /** Bytes of memory; what several share is counted once. */
+  bytes: number;
+  /** Bytes that went over any network, itself included; none where it cannot be had alone. */
+  network: number | undefined;
+}
+
+/** Leaves the program alone; or says why it cannot. */
+export function idle(home: string, seconds: number): Idle | string {
   const why = missing();
   if (why) return why;
-  const child = onDisplay(home, 'exec "$PROGRAM" --home "$HOME_OF_DATA"');
+  const alone = spawnSync(ALONE[0]!, [...ALONE.slice(1), 'true']).status === 0;
+  const child = onDisplay(home, 'exec "$PROGRAM" --home "$HOME_OF_DATA"', alone ? ALONE : []);
   sleep(SETTLES_S * 1_000);
-  const before = ticks(child.pid!);
+  const before = { ticks: ticks(child.pid!), network: network(child.pid!) };
   sleep(seconds * 1_000);
-  const after = ticks(child.pid!);
+  const after = { ticks: ticks(child.pid!), network: network(child.pid!) };
   const bytes = memory(child.pid!);
   process.kill(-child.pid!, 'SIGTERM');
   const hertz = Number(execFileSync('getconf', ['CLK_TCK']).toString());
-  return { cpu: ((after - before) / hertz / seconds) * 100, bytes };
+  return {
+    cpu: ((after.ticks - before.ticks) / hertz / seconds) * 100,
+    bytes,
+    network: alone ? after.network - before.network : undefined,
+  };
+}
+
+/** Milliseconds from each press of the keys everywhere to the quick window in front, the making of it first. */
+export async function calls(home: string, times: number): Promise<number[] | string> {
+  const why = missing('openbox', 'xdotool', 'xprop');
+  if (why) return why;
+  mkdirSync(join(home, 'data'), { recursive: true });
+  writeFileSync(join(home, 'data', 'settings.toml'), `[window]\nglobal_shortcut = "${CALL.settings}"\n`);
+  const child = onDisplay(home, 'openbox & exec "$PROGRAM" --home "$HOME_OF_DATA"');
+  await later(SETTLES_S * 1_000);
+  const env = around(child.pid!);
+  const active = spawn('xprop', ['-spy', '-root', '_NET_ACTIVE_WINDOW'], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    let front = '';
+    const lines = createInterface({ input: active.stdout });
+    const heard = once(lines, 'line');
+    lines.on('line', (line) => (front = /0x[0-9a-f]+/.exec(line)?.[0] ?? ''));
+    await heard;
+    const main = front;
+    const press = (keys: string) => spawn('xdotool', ['key', keys], { env, stdio: 'ignore' });
+    const taken: number[] = [];
+    for (let n = 0; n <= times; n += 1) {
+      const began = performance.now();
+      press(CALL.keys);
+      const signal = AbortSignal.timeout(CALL_MAX_MS);
+      // Between two windows there may be a moment without any.
+      while (front === main || front === '' || front === '0x0') await once(lines, 'line', { signal });
+      taken.push(performance.now() - began);
+      await later(n === 0 ? MADE_MS : BETWEEN_CALLS_MS);
+      press('Escape');
+      while (front !== main) await once(lines, 'line', { signal: AbortSignal.timeout(CALL_MAX_MS) });
+      await later(BETWEEN_CALLS_MS);
+    }
+    return taken;
+  } finally {
+    active.kill();
+    process.kill(-child.pid!, 'SIGTERM');
+  }
+}
+
+/** Bytes of memory the program takes more with its longest run open, and with its whole timeline. */
+export async function growth(home: string): Promise<{ run: number; timeline: number } | string> {
+  const why = missing('openbox', 'xdotool');
+  if (why) return why;
+  const data = join(home, 'data');
+  const listed = execFileSync(program().replace(/-desktop$/, ''), ['--home', data, '--json', 'runs', 'list']);
+  const { id } = JSON.parse(listed.toString().split('\n')[0]!) as { id: string };
+  const child = onDisplay(home, 'openbox & exec "$PROGRAM" --home "$HOME_OF_DATA"');
+  await later(SETTLES_S * 1_000);
+  try {
+    const env = around(child.pid!);
+    const before = memory(child.pid!);
+    execFileSync(program(), ['--home', data, `bwana://v1/run/${id}`], { env });
+    await later(OPEN_MS);
+    const opened = memory(child.pid!);
+    execFileSync('xdotool', ['key', 'alt+2'], { env });
+    await later(OPEN_MS);
+    return { run: opened - before, timeline: memory(child.pid!) - before };
+  } finally {
+    process.kill(-child.pid!, 'SIGTERM');
+  }
+}
+
+const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** What the program has around it, for whoever wants to reach its display. */
+function around(root: number): Record<string, string> {
+  const text = readFileSync(`/proc/${String(family(root)[0])}/environ`, 'utf8');
+  return Object.fromEntries(
+    text
+      .split('\0')
+      .filter((one) => one.includes('='))
+      .map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]),
+  );
 }
 
 /** The program and what it started, without the display and the bus around it. */
@@ -120,4 +226,14 @@ function memory(root: number): number {
     return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1_024;
   };
   return family(root).reduce((sum, pid) => sum + own(pid), 0);
+}
+
+/** Bytes received and sent over every network the program sees. */
+function network(root: number): number {
+  const text = readFileSync(`/proc/${String(family(root)[0])}/net/dev`, 'utf8');
+  return text
+    .split('\n')
+    .slice(2)
+    .map((line) => line.split(':')[1]?.trim().split(/\s+/) ?? [])
+    .reduce((sum, fields) => sum + Number(fields[0] ?? 0) + Number(fields[8] ?? 0), 0);
 }

@@ -1,11 +1,11 @@
 // The window at work, in Chromium with the real engine.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, type Page } from '@playwright/test';
 import { EXAMPLES, Host, test } from '../engine/host';
-import { idle, starts } from './program';
+import { calls, growth, idle, starts } from './program';
 
 const FULL = Boolean(process.env['BWANA_FULL']);
 /** Runs in the list of the busy folder. */
@@ -15,6 +15,8 @@ const ENTRIES = 100_000;
 const SETTLES_MS = 3_000;
 /** How long a stream is watched, in seconds. */
 const WATCHED_S = FULL ? 60 : 20;
+/** How long each screen is left alone, in seconds. */
+const ALONE_S = 20;
 const STARTS = 15;
 /** Five agents at once, each at more than 80 pieces a second. */
 const TALKERS = ['one', 'two', 'three', 'four', 'five'];
@@ -83,6 +85,48 @@ const slowest = (all: readonly Press[]) =>
     .slice(0, 12)
     .map(({ ms, what }) => `${what} ${String(ms)}`)
     .join(', ');
+
+interface Timer {
+  at: string;
+  fired: number;
+}
+
+/** From its first script on a page keeps how often what it asked to be called for later was called, by who asked. */
+const watchTimers = (page: { addInitScript: Page['addInitScript'] }) =>
+  page.addInitScript(() => {
+    const timers = new Map<string, Timer>();
+    Object.assign(window, { timers });
+    const counted =
+      <Args extends unknown[]>(name: string, callback: (...args: Args) => void) =>
+      (...args: Args) => {
+        const timer = timers.get(name) ?? { at: name, fired: 0 };
+        timer.fired += 1;
+        timers.set(name, timer);
+        callback(...args);
+      };
+    const asker = (what: string) => `${what} ${new Error().stack?.split('\n')[3]?.trim() ?? ''}`;
+    const { setInterval: each, setTimeout: once, requestAnimationFrame: frame } = window;
+    type Later = (callback: () => void, ms?: number) => number;
+    const wrap =
+      (what: string, of: Later): Later =>
+      (callback, ms) =>
+        of(counted(asker(what), callback), ms);
+    Object.assign(window, {
+      setInterval: wrap('setInterval', each as unknown as Later),
+      setTimeout: wrap('setTimeout', once as unknown as Later),
+      requestAnimationFrame: (callback: FrameRequestCallback) => frame(counted(asker('frame'), callback)),
+    });
+  });
+
+/** The timer that was called most often while nobody touched the page. */
+const busiest = (page: Page, seconds: number) =>
+  page.evaluate(async (seconds) => {
+    const { timers } = window as unknown as { timers: Map<string, Timer> };
+    await new Promise((done) => setTimeout(done, 3_000));
+    timers.clear();
+    await new Promise((done) => setTimeout(done, seconds * 1_000));
+    return [...timers.values()].sort((a, b) => b.fired - a.fired)[0];
+  }, seconds);
 
 test('a folder of ten thousand runs', async ({ context }) => {
   const home = join(folder, 'busy');
@@ -170,6 +214,24 @@ test('a folder of ten thousand runs', async ({ context }) => {
       '150 ms',
       at(opened, 100) <= 150,
     );
+    await page.close();
+    await watchTimers(context);
+    const { runs } = await host.rpc<{ runs: { id: string }[] }>('run.list', {});
+    let most = { at: 'none', fired: 0, path: '' };
+    for (const path of ['/', '/runs', `/run/${runs[0]!.id}`, '/usage']) {
+      const [page] = await host.open(context, path);
+      await expect(page.locator('main h1')).toBeAttached();
+      const timer = await busiest(page, ALONE_S);
+      if (timer && timer.fired > most.fired) most = { ...timer, path };
+      await page.close();
+    }
+    console.info(`        the busiest timer: ${most.path} ${most.at}`);
+    note(
+      'the busiest timer of four screens that nobody touches',
+      `${(most.fired / ALONE_S).toFixed(2)} a second`,
+      '1 a second',
+      most.fired <= ALONE_S,
+    );
   } finally {
     await host.stop();
   }
@@ -237,16 +299,22 @@ test('five agents stream at once', async ({ context }) => {
   }
 });
 
-test('a run of a hundred thousand entries', async ({ context }) => {
+/** A data folder with one long run. */
+function longHome(): string {
   const home = join(folder, 'long');
-  execFileSync(join(EXAMPLES, 'bwana-fixture-home'), [
-    home,
-    '--variant',
-    'long',
-    '--entries',
-    String(ENTRIES),
-  ]);
-  const host = new Host({ from: home });
+  if (!existsSync(home))
+    execFileSync(join(EXAMPLES, 'bwana-fixture-home'), [
+      join(home, 'data'),
+      '--variant',
+      'long',
+      '--entries',
+      String(ENTRIES),
+    ]);
+  return home;
+}
+
+test('a run of a hundred thousand entries', async ({ context }) => {
+  const host = new Host({ from: join(longHome(), 'data') });
   try {
     const { runs } = await host.rpc<{ runs: { id: string }[] }>('run.list', {});
     const run = runs[0]!.id;
@@ -380,6 +448,37 @@ test('the program comes up', () => {
   );
 });
 
+test('what a run of a hundred thousand entries takes of memory', async () => {
+  const found = await growth(longHome());
+  if (typeof found === 'string') {
+    console.info(`SKIPPED: what a run of a hundred thousand entries takes of memory\n  because: ${found}`);
+    return;
+  }
+  const [run, timeline] = [found.run, found.timeline].map((bytes) => `${String(Math.round(bytes / 1e6))} MB`);
+  note(
+    'memory the program and its pages take more with that run open',
+    `${run!}, with its whole timeline ${timeline!}`,
+    '60 MB',
+    Math.max(found.run, found.timeline) <= 60e6,
+  );
+});
+
+test('the quick window is called', async () => {
+  const found = await calls(join(folder, 'quick'), STARTS);
+  if (typeof found === 'string') {
+    console.info(`SKIPPED: the quick window is called\n  because: ${found}`);
+    return;
+  }
+  const [first, ...warm] = found;
+  sort(warm);
+  note(
+    'from the keys everywhere to the quick window in front',
+    `${ms(at(warm, 50))}, worst ${ms(at(warm, 100))}; the first, which makes it, ${ms(first!)}`,
+    '150 ms warm',
+    at(warm, 100) <= 150,
+  );
+});
+
 test('the program with nothing to do', () => {
   const found = idle(join(folder, 'idle'), FULL ? 600 : 60);
   if (typeof found === 'string') {
@@ -392,4 +491,7 @@ test('the program with nothing to do', () => {
     '0.3 %, 220 MB',
     found.cpu <= 0.3 && found.bytes <= 220e6,
   );
+  if (found.network === undefined)
+    console.info('SKIPPED: its bytes on any network\n  because: it cannot have a network of its own here');
+  else note('its bytes on any network meanwhile', String(found.network), 'none', found.network === 0);
 });

@@ -58,6 +58,7 @@ mod shape;
 #[cfg(unix)]
 pub mod socket;
 pub mod spending;
+pub mod standing;
 pub mod system;
 pub mod takeover;
 pub mod tasks;

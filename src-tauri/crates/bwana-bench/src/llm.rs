@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use bwana_llm::reader::{End, Reader};
@@ -16,7 +17,7 @@ use bwana_types::message::{Message, Role};
 use bwana_types::model::Request;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cost::Meter;
 use crate::world::Server;
@@ -137,6 +138,69 @@ pub(crate) fn history() -> anyhow::Result<Value> {
             "held": least <= 2.0, "cpu_ms": least, "bytes": bytes,
         }))
     })
+}
+
+/// Bytes of requests on the socket beyond their bodies, over a conversation: what the person pays for beside the words.
+pub(crate) fn wire() -> anyhow::Result<Value> {
+    const TURNS: usize = 20;
+    const ROLE_BYTES: usize = 2_000;
+    let server = Server::start(&["--fixed", SHORT_ANSWER])?;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let (bodies, socket) = in_a_task(async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = Endpoint::new(&format!("http://{}", listener.local_addr()?), "v1")?;
+        let sent = Arc::new(AtomicU64::new(0));
+        let counting = tokio::spawn(count_sent(listener, address, Arc::clone(&sent)));
+        let provider = HttpProvider::new(endpoint, Arc::new(OpenAiChat), Transport::new())
+            .with_quirks(Quirks::default());
+        let mut request = Request::new(
+            "m",
+            vec![Message::text(Role::System, "kazi ".repeat(ROLE_BYTES / 5))],
+        );
+        let mut bodies = 0;
+        for _ in 0..TURNS {
+            let said = "habari ".repeat(HISTORY_MESSAGE_BYTES / 7);
+            request.messages.push(Message::text(Role::User, said));
+            bodies += OpenAiChat.encode(&request, &Quirks::default())?.body.len();
+            let outcome = provider.complete(&request, &mut |_| {}).await?;
+            let said = Message::new(Role::Assistant, outcome.parts);
+            request.messages.push(said);
+        }
+        counting.abort();
+        anyhow::Ok((bodies as f64, sent.load(Ordering::Acquire) as f64))
+    })?;
+    let percent = (socket / bodies - 1.0) * 100.0;
+    Ok(json!({
+        "measured": format!("{percent:.1} %, {:.1} of {:.1} kB, without TLS", (socket - bodies) / 1e3, socket / 1e3),
+        "held": (0.0..=3.0).contains(&percent), "percent": percent, "body_bytes": bodies, "socket_bytes": socket,
+    }))
+}
+
+/// Passes connections on to `address` and counts what is sent there.
+async fn count_sent(
+    listener: TcpListener,
+    address: String,
+    sent: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
+    loop {
+        let (near, _) = listener.accept().await?;
+        let far = TcpStream::connect(&address).await?;
+        let sent = Arc::clone(&sent);
+        tokio::spawn(async move {
+            let (mut from_near, mut to_near) = near.into_split();
+            let (mut from_far, mut to_far) = far.into_split();
+            let back =
+                tokio::spawn(async move { tokio::io::copy(&mut from_far, &mut to_near).await });
+            let mut piece = vec![0; PIECE_BYTES];
+            while let Ok(read @ 1..) = from_near.read(&mut piece).await {
+                sent.fetch_add(read as u64, Ordering::AcqRel);
+                to_far.write_all(&piece[..read]).await?;
+            }
+            to_far.shutdown().await?;
+            back.await??;
+            anyhow::Ok(())
+        });
+    }
 }
 
 /// Runs `work` as the engine runs its calls, in a task; on one thread, so that no figure depends on which of several

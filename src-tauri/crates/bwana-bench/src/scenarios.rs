@@ -27,6 +27,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("llm_call", llm::call),
     ("llm_deltas", llm::deltas),
     ("llm_history", llm::history),
+    ("llm_wire", llm::wire),
     ("local", local::local),
     ("search", search::search),
 ];
