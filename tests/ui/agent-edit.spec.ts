@@ -332,14 +332,14 @@ const ABOUT = {
 };
 const ROWS = {
   settings: [
-    { key: 'language', value: 'en', default: 'en', kind: 'choice', needs_restart: false },
-    { key: 'region', value: 'KE', default: null, kind: 'text', needs_restart: false },
-    { key: 'time_zone', value: 'Africa/Nairobi', default: 'UTC', kind: 'text', needs_restart: false },
-    { key: 'letter_keys', value: true, default: true, kind: 'switch', needs_restart: false },
-    { key: 'notifications', value: null, default: true, kind: 'switch', needs_restart: false },
-    { key: 'default_model', value: null, default: null, kind: 'text', needs_restart: false },
-    { key: 'local_model', value: null, default: null, kind: 'text', needs_restart: false },
-    { key: 'day_budget', value: 1, default: null, kind: 'money', needs_restart: true },
+    { key: 'language', value: 'en', default: 'en', kind: 'choice' },
+    { key: 'region', value: 'KE', default: null, kind: 'text' },
+    { key: 'time_zone', value: 'Africa/Nairobi', default: 'UTC', kind: 'text' },
+    { key: 'letter_keys', value: true, default: true, kind: 'switch' },
+    { key: 'notifications', value: null, default: true, kind: 'switch' },
+    { key: 'default_model', value: null, default: null, kind: 'text' },
+    { key: 'local_model', value: null, default: null, kind: 'text' },
+    { key: 'day_budget', value: 1, default: null, kind: 'money' },
   ],
 };
 const COPY = {
@@ -375,7 +375,6 @@ const SETTINGS = {
     limit: 1,
     left: 0.5,
     reserved: 0.08,
-    needs_restart: false,
     time_zone: 'Africa/Nairobi',
     unpriced_calls: 2,
   },
@@ -574,4 +573,11 @@ test('the sections stand in the dark and in Arabic', async ({ page }) => {
     await picture(page, `settings-${section}-ar`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)).toBe(false);
   }
+});
+
+test('the form takes the focus when it is opened', async ({ page }) => {
+  const { answers } = withDrafts(ANSWERS);
+  await fakeEngine(page, answers);
+  await openForm(page);
+  await expect(page.getByLabel('Instructions', { exact: true })).toBeFocused();
 });

@@ -1,6 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { fakeEngine, settings } from './engine';
-import { expectAccessible, watchPage } from './page';
+import { expectAccessible, expectReachable, watchPage } from './page';
 
 const TODAY = {
   day: '2026-11-20',
@@ -132,13 +132,13 @@ const BIG = {
 };
 
 const ROWS = [
-  { key: 'language', value: 'en', default: 'en', kind: 'choice', needs_restart: false },
-  { key: 'region', value: 'KE', default: null, kind: 'text', needs_restart: false },
-  { key: 'currency', value: null, default: null, kind: 'text', needs_restart: false },
-  { key: 'time_zone', value: 'Africa/Nairobi', default: 'UTC', kind: 'text', needs_restart: false },
-  { key: 'arabic_digits', value: false, default: false, kind: 'switch', needs_restart: false },
-  { key: 'letter_keys', value: true, default: true, kind: 'switch', needs_restart: false },
-  { key: 'day_budget', value: 1, default: null, kind: 'money', needs_restart: true },
+  { key: 'language', value: 'en', default: 'en', kind: 'choice' },
+  { key: 'region', value: 'KE', default: null, kind: 'text' },
+  { key: 'currency', value: null, default: null, kind: 'text' },
+  { key: 'time_zone', value: 'Africa/Nairobi', default: 'UTC', kind: 'text' },
+  { key: 'arabic_digits', value: false, default: false, kind: 'switch' },
+  { key: 'letter_keys', value: true, default: true, kind: 'switch' },
+  { key: 'day_budget', value: 1, default: null, kind: 'money' },
 ];
 
 const ANSWERS = {
@@ -183,11 +183,10 @@ const ANSWERS = {
     limit: 1,
     left: 0.58,
     reserved: 0,
-    needs_restart: false,
     time_zone: 'UTC',
     unpriced_calls: 2,
   },
-  'egress.list': { private_hosts: ['server.example:8080'], needs_restart: false },
+  'egress.list': { private_hosts: ['server.example:8080'] },
   'secrets.show': { names: ['provider.gemini'], place: 'keyring', offers: [] },
   doctor: {
     ok: false,
@@ -341,3 +340,175 @@ for (const [name, at, where] of [
     expect(wide).toBe(false);
   });
 }
+
+const SET = (engine: { calls: { name: string; params: Record<string, unknown> }[] }) =>
+  engine.calls.filter(({ name }) => name === 'settings.set').map(({ params }) => params);
+
+test('a limit that is no number is refused beside its field and the limit stands', async ({ page }) => {
+  const watched = await watchPage(page);
+  const engine = await fakeEngine(page, ANSWERS);
+  await page.goto('/settings/budgets');
+  const field = page.getByLabel('Limit for a day, in dollars');
+  await expect(field).toHaveValue('1');
+  for (const [typed, words] of [
+    ['abc', 'This is no number'],
+    ['$5', 'This is no number'],
+    ['1,000', 'This is no number'],
+    ['1000001', 'at most $1,000,000'],
+  ] as const) {
+    await field.fill(typed);
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('main')).toContainText(words);
+    await expect(field).toHaveAttribute('aria-invalid', 'true');
+    await expect(field).toHaveValue(typed);
+  }
+  await expectAccessible(page);
+  expect(SET(engine)).toEqual([]);
+  await field.fill('2,50');
+  await expect(field).not.toHaveAttribute('aria-invalid');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => SET(engine)).toEqual([{ key: 'day_budget', value: '2.50' }]);
+  // Emptied, it takes the limit away: only when that is asked for.
+  await field.fill('');
+  await page.keyboard.press('Tab');
+  await expect(page.getByText('Not saved yet')).toBeVisible();
+  expect(SET(engine)).toHaveLength(1);
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect.poll(() => SET(engine).at(-1)).toEqual({ key: 'day_budget', value: null });
+  expect(watched.errors).toEqual([]);
+});
+
+test('a text of the settings is saved when its field is left, and kept where it cannot be', async ({
+  page,
+}) => {
+  const engine = await fakeEngine(page, ANSWERS);
+  await page.goto('/settings/language');
+  const zone = page.getByLabel('Time zone');
+  await zone.fill('Africa/Kampala');
+  await page.keyboard.press('Tab');
+  await expect.poll(() => SET(engine)).toEqual([{ key: 'time_zone', value: 'Africa/Kampala' }]);
+  engine.refusals['settings.set'] = { code: 'settings.invalid', message: "time_zone is 'Mars'" };
+  await zone.fill('Mars');
+  await page.getByRole('link', { name: 'Budgets' }).click();
+  await expect(page.getByText('“Time zone” was not saved.')).toBeVisible();
+  await page.getByRole('link', { name: 'Language and region' }).click();
+  await expect(zone).toHaveValue('Mars');
+  await page.reload();
+  await expect(zone).toHaveValue('Mars');
+  await expect(page.getByText('Not saved yet')).toBeVisible();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('This was not understood. Nothing was changed.')).toBeVisible();
+  await expect(page.getByRole('main')).not.toContainText('time_zone');
+  await zone.fill('Mars/North');
+  await expect(page.getByText('This was not understood.')).toHaveCount(0);
+});
+
+for (const [width, height] of [
+  [480, 400],
+  [380, 700],
+] as const)
+  test(`agents, connections, settings and the handbook have room at ${width}`, async ({ page }, info) => {
+    await page.setViewportSize({ width, height });
+    await fakeEngine(page, {
+      ...ANSWERS,
+      'backups.list': { backups: [], undo: null },
+      'profiles.list': { profiles: [] },
+    });
+    for (const at of [
+      '/agents',
+      '/agents/business_intelligence',
+      '/connections',
+      '/settings/language',
+      '/settings/budgets',
+      '/settings/data',
+      '/help',
+      '/help/first-run',
+    ]) {
+      await page.goto(at);
+      await expect(page.getByRole('heading', { level: 1 })).toBeAttached();
+      await expect(page.locator('main [data-scroll]')).toBeVisible();
+      await page.evaluate(() => document.fonts.ready);
+      await page.screenshot({ path: info.outputPath(`${at.replaceAll('/', '-')}-${width}.png`) });
+      await expectReachable(page);
+      const pane = page.locator('main [data-scroll]').last();
+      expect((await pane.boundingBox())!.width).toBeGreaterThan(300);
+    }
+    // The list of sections is there, in another form.
+    await page.goto('/settings/language');
+    await page.getByRole('combobox', { name: /Sections of the settings/ }).click();
+    await page.getByRole('option', { name: 'Budgets' }).click();
+    await expect(page).toHaveURL(/\/settings\/budgets$/);
+    await expectAccessible(page);
+    await page.goto('/help');
+    await page.getByRole('combobox', { name: /Contents/ }).click();
+    await page.getByRole('option', { name: 'First run' }).click();
+    await expect(page).toHaveURL(/\/help\/first-run$/);
+    await expectAccessible(page);
+  });
+
+test('the tools of an agent keep their names where there is little room', async ({ page }) => {
+  await page.setViewportSize({ width: 380, height: 700 });
+  await fakeEngine(page, ANSWERS);
+  await page.goto('/agents/business_intelligence');
+  const name = page.getByText('web.fetch', { exact: true });
+  await expect(name).toBeVisible();
+  expect(await name.evaluate((node) => node.scrollWidth <= node.clientWidth)).toBe(true);
+});
+
+test('a test that reached nobody does not stand beside "Not used yet"', async ({ page }) => {
+  const cause = 'error sending request: Connection refused (os error 111)';
+  await fakeEngine(page, {
+    ...ANSWERS,
+    'providers.list': { providers: [{ ...PROVIDER, standing: null }] },
+    'providers.test': {
+      id: 'gemini',
+      code: 'provider.unreachable',
+      models: [],
+      probe: { answer: 'unreachable', asked: 'Say yes', cause },
+    },
+  });
+  await page.goto('/connections');
+  await expect(page.getByText('Not used yet')).toBeVisible();
+  await page.getByRole('button', { name: 'Test gemini' }).click();
+  await expect(page.getByText('Could not reach')).toBeVisible();
+  await expect(page.getByText('Not used yet')).toHaveCount(0);
+  await expect(page.getByText('Saved. It is tried again at the next use.', { exact: true })).toBeVisible();
+  await expect(page.getByText(cause)).toBeHidden();
+  await page.getByText('Details').click();
+  await expect(page.getByText(cause, { exact: true })).toBeVisible();
+});
+
+test('a provider is added from its first field on', async ({ page }) => {
+  const engine = await fakeEngine(page, ANSWERS);
+  engine.pending('providers.presets');
+  await page.goto('/connections');
+  await page.getByRole('button', { name: 'Add provider' }).click();
+  const sheet = page.getByRole('dialog', { name: 'Add provider' });
+  await expect(sheet).toBeVisible();
+  await expect.poll(() => engine.calls.some(({ name }) => name === 'providers.presets')).toBe(true);
+  engine.answerTo('providers.presets', ANSWERS['providers.presets']);
+  await expect(sheet.getByRole('combobox')).toBeFocused();
+});
+
+test('where no model was found in a place, nothing is called in order', async ({ page }) => {
+  await fakeEngine(page, {
+    ...ANSWERS,
+    doctor: {
+      ok: true,
+      findings: [
+        {
+          id: 'default',
+          status: 'ok',
+          code: 'model.step',
+          params: { number: 1, step: 'chosen', outcome: 'empty', value: '' },
+          message: '',
+          hint: '',
+        },
+      ],
+    },
+  });
+  await page.goto('/settings/diagnostics');
+  const finding = page.locator('.finding', { hasText: 'The chosen model: there is none' });
+  await expect(finding).toContainText('Note');
+  await expect(finding).not.toContainText('In order');
+});

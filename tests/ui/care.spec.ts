@@ -187,7 +187,7 @@ test('a copy is looked into, taken in, and taken back with two presses', async (
   });
   await page.goto('/settings/data');
   const row = page.getByRole('listitem').filter({ hasText: '20 Nov 2026' });
-  await expect(row).toContainText('Regular copy');
+  await expect(row).toContainText('Full copy');
   await expect(row).toContainText('4.2 MB');
   await picture(page, 'care-copies');
   await row.getByRole('button', { name: /Look into it/ }).press('Enter');

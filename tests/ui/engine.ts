@@ -28,6 +28,8 @@ export interface FakeEngine {
   answerTo(name: string, value: unknown): void;
   /** Ends the connection as a dropped network does. */
   drop(): Promise<void>;
+  /** Ends the connection, and no dial is answered until the returned call: the engine was killed. */
+  kill(): Promise<() => Promise<void>>;
 }
 
 const EMPTY_DAY = {
@@ -120,6 +122,26 @@ export async function fakeEngine(page: Page, answers: Record<string, unknown> = 
     },
     async drop() {
       await socket?.close();
+    },
+    async kill() {
+      await page.evaluate(() => {
+        const given = window.WebSocket;
+        class Refused {
+          readyState = 3;
+          onclose?: () => void;
+          constructor() {
+            setTimeout(() => this.onclose?.(), 1);
+          }
+        }
+        const refused = Object.assign(Refused, { OPEN: given.OPEN }) as unknown as typeof WebSocket;
+        Object.assign(window, { WebSocket: refused, givenSocket: given });
+      });
+      await socket?.close();
+      return () =>
+        page.evaluate(() => {
+          const { givenSocket } = window as unknown as { givenSocket: typeof WebSocket };
+          window.WebSocket = givenSocket;
+        });
     },
   };
   await page.addInitScript(() => {

@@ -39,3 +39,25 @@ export async function expectAccessible(page: Page, over = false): Promise<void> 
   );
   expect(told).toEqual([]);
 }
+
+/** What is pressed or typed in lies inside the window, whatever its width: nothing is cut off at a side. */
+export async function expectReachable(page: Page): Promise<void> {
+  const outside = await page.evaluate(() => {
+    const all = document.querySelectorAll<HTMLElement>(
+      'main :is(button, a[href], input, textarea, select, [role="combobox"], [role="tab"])',
+    );
+    return [...all].flatMap((node) => {
+      const { left, right, width } = node.getBoundingClientRect();
+      const hidden = width === 0 || !node.checkVisibility() || node.closest('.sr') !== null;
+      if (hidden || (left >= 0 && right <= innerWidth + 0.5)) return [];
+      // A table or a drawing is moved sideways by itself.
+      for (let over = node.parentElement; over; over = over.parentElement)
+        if (/auto|scroll/.test(getComputedStyle(over).overflowX) && over.scrollWidth > over.clientWidth)
+          return [];
+      return [
+        `${node.tagName} ${node.textContent.trim().slice(0, 30)} ${Math.round(left)}–${Math.round(right)}`,
+      ];
+    });
+  });
+  expect(outside).toEqual([]);
+}

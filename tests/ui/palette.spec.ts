@@ -198,7 +198,7 @@ test('places, sections of the settings, agents and questions are found by their 
   await open(page, '/runs');
   for (const [typed, name, address] of [
     ['waiting', 'Waiting for you, G W', /\/waiting$/],
-    ['lang', /Language.*, Settings/, /\/settings\/language$/],
+    ['lang', 'Language and region, Settings', /\/settings\/language$/],
     ['danladi', 'Moussa Ɗanladi', /\/agents\/moussa$/],
     ['webhook', /webhook\.send/, new RegExp(`/waiting\\?task=${CONTACT.id}`)],
     ['runs of price', 'Runs of Price letter', /\/runs\?filter=workflow%3Aprice_letter/],
@@ -538,4 +538,59 @@ test('a key is given by pressing it, clashes are said, and all that shows keys f
   await page.keyboard.press('Control+k');
   await expect(box(page)).toBeFocused();
   expect(watched.errors).toEqual([]);
+});
+
+for (const [language, found] of [
+  [
+    'en',
+    {
+      backup: 'Your data',
+      restore: 'Your data',
+      profile: 'Profiles',
+      currency: 'Currency',
+      dark: 'Appearance',
+      theme: 'Theme',
+    },
+  ],
+  ['fr', { sauvegarde: 'Vos données' }],
+  ['sw', { chelezo: 'Data yako' }],
+  ['pt', { restaurar: 'Os seus dados' }],
+  ['ar', { استعادة: 'بياناتك' }],
+] as const)
+  test(`settings are found by the words of a person in ${language}`, async ({ page }) => {
+    await open(page, '/runs', {
+      'settings.show': settings({ language, region: 'KE', time_zone: 'Africa/Nairobi' }),
+      'workflows.list': { items: [...WORKFLOWS, { id: 'tender', name: 'Tender Checklist: Required forms' }] },
+      'agents.list': { items: [...AGENTS, { id: 'tech', name: 'Technical Implementation Agent' }] },
+    });
+    await page.keyboard.press('Control+k');
+    const field = page.locator('[role="dialog"] input');
+    for (const [wish, name] of Object.entries(found)) {
+      await field.fill(wish);
+      await expect(page.getByRole('option').first()).toContainText(name);
+      await expect(page.getByRole('option', { name: /Tender|Technical Implementation/ })).toHaveCount(0);
+    }
+    await page.keyboard.press('Enter');
+    await expect(page).toHaveURL(/\/settings\//);
+  });
+
+test('keys of the browser are refused, and each of two ways is changed by its own name', async ({ page }) => {
+  await open(page, '/settings/shortcuts');
+  const names = await page
+    .getByRole('button', { name: /^Change the key of/ })
+    .evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
+  expect(new Set(names).size).toBe(names.length);
+  await page.getByRole('button', { name: 'Change the key of Fork', exact: true }).click();
+  await page.getByRole('button', { name: 'Press the new key' }).evaluate((node) =>
+    node.dispatchEvent(
+      new KeyboardEvent('keydown', {
+        key: 'w',
+        code: 'KeyW',
+        ctrlKey: true,
+        bubbles: true,
+        cancelable: true,
+      }),
+    ),
+  );
+  await expect(page.getByRole('alert')).toContainText('Ctrl+W belongs to the browser');
 });

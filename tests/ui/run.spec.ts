@@ -15,6 +15,13 @@ async function openRun(page: Page, path = `/run/${RUN}`, told = story(), run: ()
   await expect(page.getByRole('heading', { level: 1, name: 'African Market Expansion' })).toBeVisible();
   return { engine, watched };
 }
+const ended = (seq: number) => ({
+  seq,
+  at_ms: Date.parse('2026-11-20T11:02:14Z'),
+  v: 1,
+  kind: 'run_ended',
+  body: { reason: { code: 'completed' } },
+});
 const chat = (page: Page) => page.getByRole('log', { name: 'Conversation of the team' });
 const inspector = (page: Page) => page.getByRole('complementary', { name: 'Inspector' });
 
@@ -227,6 +234,33 @@ test('words to the team go with their time, and stand as queued until they are h
   expect(said?.params).toEqual({ run: RUN, text: 'Look at Malindi too', when: 'after_step' });
 });
 
+test('words that were not sent when the run ends stay, and begin a new run', async ({ page }, info) => {
+  let status = 'running';
+  const { engine } = await openRun(page, `/run/${RUN}`, story(), () => shown({ status }));
+  const drafts = new Map([['home', '/expansion']]);
+  engine.answers['drafts.get'] = ({ place }: { place: string }) => ({ place, text: drafts.get(place) ?? '' });
+  engine.answers['drafts.set'] = ({ place, text: words }: { place: string; text: string }) => {
+    drafts.set(place, words);
+    return { place };
+  };
+  const field = page.getByRole('textbox', { name: 'Say something to the team' });
+  await field.fill('Look at Malindi too');
+  status = 'done';
+  engine.change([{ topic: 'runs', id: RUN, op: 'upsert', row: shown({ status }) }]);
+  engine.change([{ topic: `run:${RUN}`, id: '32', op: 'upsert', row: ended(32) }]);
+  await expect(page.getByText('The run has ended. Your words were not sent.')).toBeVisible();
+  await expect(field).toHaveValue('Look at Malindi too');
+  await expect(field).toBeFocused();
+  await field.press('Enter');
+  expect(engine.calls.some(({ name }) => name === 'run.say')).toBe(false);
+  await page.screenshot({ path: info.outputPath('run-over-words.png') });
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Take them to a new run' }).click();
+  await expect(page).toHaveURL(/\/home$/);
+  await expect.poll(() => drafts.get('home')).toBe('/expansion\n\nLook at Malindi too');
+  await expect.poll(() => drafts.get(`run:${RUN}`)).toBe('');
+});
+
 test('a question is answered where it stands, and folds to one line once it is decided', async ({
   page,
 }, info) => {
@@ -324,6 +358,50 @@ test('events are filtered by the engine, walked by key, and copied as lines of J
     .split('\n')
     .map((line) => JSON.parse(line) as { seq: number });
   expect(lines.map(({ seq }) => seq)).toEqual([told.records.length - 1, told.records.length]);
+});
+
+test('a filter that cannot be read says why, and is not asked for again', async ({ page }) => {
+  const { engine } = await openRun(page, `/run/${RUN}?lens=events`);
+  await expect(page.getByRole('list', { name: 'Events' })).toBeVisible();
+  engine.refusals['run.window'] = {
+    code: 'usage.invalid',
+    message: '`cost:>abc`: `abc` is no amount',
+    hint: 'write it like `cost:>0.01`',
+  };
+  const field = page.getByRole('searchbox', { name: 'Filter events' });
+  await field.fill('cost:>abc');
+  const told = page.getByRole('alert');
+  await expect(told).toContainText('This filter cannot be read');
+  await expect(told.getByText('`abc` is no amount')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Try again' })).toBeHidden();
+  delete engine.refusals['run.window'];
+  await told.getByRole('button', { name: 'Clear the filter' }).click();
+  await expect(field).toBeFocused();
+  await expect(page.getByRole('list', { name: 'Events' })).toBeVisible();
+});
+
+test('the heading has the focus once a run is there, and on the way back to the list', async ({ page }) => {
+  await page.clock.install({ time: new Date('2026-11-20T11:02:14Z') });
+  await page.clock.resume();
+  const engine = await fakeEngine(
+    page,
+    engineOf(story().records, () => shown()),
+  );
+  engine.pending('run.show');
+  await page.goto('/waiting');
+  await expect(page.getByRole('heading', { level: 1, name: 'Waiting for you' })).toBeVisible();
+  await page.evaluate((path) => {
+    history.pushState(null, '', path);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, `/run/${RUN}`);
+  await expect(page.getByRole('heading', { level: 1 })).toBeFocused();
+  await expect.poll(() => engine.calls.some(({ name }) => name === 'run.show')).toBe(true);
+  engine.answerTo('run.show', shown());
+  const heading = page.getByRole('heading', { level: 1, name: 'African Market Expansion' });
+  await expect(heading).toBeFocused();
+  // The code of the list is loaded only now.
+  await page.locator('.back').click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Runs' })).toBeFocused();
 });
 
 test('files stand with size, hash and folder', async ({ page }, info) => {

@@ -231,7 +231,8 @@ test('zoom grows around its place by button, key and wheel, and the names stay',
   await page.keyboard.press('+');
   await expect.poll(wide).toBeGreaterThan(once);
   await page.keyboard.press('-');
-  await expect.poll(wide).toBeCloseTo(once, -1);
+  // The run goes on meanwhile, and with it the width.
+  await expect.poll(wide).toBeCloseTo(once, -2);
   await pane.hover();
   await page.keyboard.down('Control');
   await page.mouse.wheel(0, -400);
@@ -247,6 +248,35 @@ test('zoom grows around its place by button, key and wheel, and the names stay',
   const off = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(off).toBeLessThanOrEqual(0);
   expect(watched.errors).toEqual([]);
+});
+
+test('zoom grows around the playhead, and the view goes where the playhead goes', async ({ page }) => {
+  const told = day();
+  await openTimeline(page, told);
+  const pane = page.locator('[data-scroll="run-timeline"]');
+  const left = () => pane.evaluate((node) => node.scrollLeft);
+  await slider(page).focus();
+  await page.keyboard.press('Home');
+  await expect(slider(page)).toHaveAttribute('aria-valuenow', '1');
+  for (let press = 0; press < 4; press += 1) await page.getByRole('button', { name: 'Zoom in' }).click();
+  // The playhead is at the very beginning, and so is the view.
+  await expect.poll(left).toBeLessThan(20);
+  await slider(page).focus();
+  await page.keyboard.press('End');
+  await expect.poll(left).toBeGreaterThan(300);
+  await page.keyboard.press('Home');
+  await expect.poll(left).toBeLessThan(20);
+});
+
+test('the beginning of a call says what became of it', async ({ page }) => {
+  const told = day();
+  const begun = told.records.find(
+    ({ kind, body }) => kind === 'call_intended' && JSON.stringify(body).includes('web.fetch'),
+  )!.seq;
+  await openTimeline(page, told, `/run/${RUN}?lens=timeline&at=${begun}`);
+  await expect(inspector(page)).toContainText('Call begins');
+  await expect(inspector(page).locator('.what')).toContainText('Done');
+  await expect(inspector(page).locator('.what')).not.toContainText('Running');
 });
 
 test('the table says the same and selects the same', async ({ page }) => {

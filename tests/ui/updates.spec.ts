@@ -19,28 +19,24 @@ const SETTINGS = (language: string) => ({
       value: language,
       default: 'en',
       kind: 'choice',
-      needs_restart: false,
     },
     {
       key: 'region',
       value: 'KE',
       default: null,
       kind: 'text',
-      needs_restart: false,
     },
     {
       key: 'time_zone',
       value: 'Africa/Nairobi',
       default: 'UTC',
       kind: 'text',
-      needs_restart: false,
     },
     {
       key: 'update_daily_check',
       value: false,
       default: false,
       kind: 'switch',
-      needs_restart: false,
     },
   ],
 });

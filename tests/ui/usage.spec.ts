@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { fakeEngine, settings } from './engine';
-import { expectAccessible, watchPage } from './page';
+import { expectAccessible, expectReachable, watchPage } from './page';
 import { engineOf, shown, story } from './run-fixture';
 
 const NOW = '2026-11-24T11:02:14Z';
@@ -346,7 +346,11 @@ test('a report is exported as CSV, without formulas', async ({ page }) => {
     `\ufeffday,agent,cost_usd,calls,unpriced_calls,input_tokens,output_tokens,estimated\r\n` +
       `${DAY},${quoted},0.25,3,0,3630,1020,no\r\n`,
   );
-  await expect(page.getByText('Saved as bwana-usage-2026-10-26-2026-11-24-agent.csv')).toBeVisible();
+  const note = page.getByText('Saved as bwana-usage-2026-10-26-2026-11-24-agent.csv');
+  await expect(note).toBeVisible();
+  // It lies over the heading: forms are filled in below.
+  const { y, height } = (await note.boundingBox())!;
+  expect(y + height).toBeLessThan(60);
 });
 
 test('without a call there is an empty state and nothing to export', async ({ page }, info) => {
@@ -414,3 +418,27 @@ test('what is paid meanwhile is asked for again, not at every call', async ({ pa
   await expect(page.getByRole('region', { name: 'Total' }).getByText('$0.45')).toBeVisible();
   await expect.poll(() => asked(engine).length, { timeout: 10_000 }).toBe(2);
 });
+
+test('a limit of nothing is said in words', async ({ page }) => {
+  await openUsage(page, { 'usage.today': { ...TODAY, spent: 0, limit: 0 } });
+  const budgets = page.getByRole('region', { name: 'Budgets', exact: true });
+  await expect(budgets).toContainText('The limit is $0.00: nothing may be spent');
+  await expect(budgets).not.toContainText('$0.00 of $0.00');
+});
+
+for (const [width, height] of [
+  [480, 400],
+  [380, 700],
+] as const)
+  test(`the usage has room at ${width}`, async ({ page }, info) => {
+    await page.setViewportSize({ width, height });
+    await openUsage(page);
+    await page.evaluate(() => document.fonts.ready);
+    await page.screenshot({ path: info.outputPath(`usage-${width}.png`) });
+    await expectReachable(page);
+    await page.getByRole('radio', { name: 'Other days' }).check();
+    await expectReachable(page);
+    // The days of the report stand on one line.
+    const days = page.locator('header .nowrap');
+    expect((await days.boundingBox())!.height).toBeLessThan(30);
+  });

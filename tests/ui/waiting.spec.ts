@@ -280,6 +280,65 @@ test('edited first: each argument in its field, what is not JSON is said, the ed
     ]);
 });
 
+test('an edit outlives Esc, the way home and back, and a new window', async ({ page }) => {
+  let kept = '';
+  const { engine } = await openWaiting(page, {
+    open: [WRITE],
+    more: {
+      'drafts.get': ({ place }: { place: string }) => ({
+        place,
+        text: place === `task:${WRITE.id}` ? kept : '',
+      }),
+      'drafts.set': ({ place, text }: { place: string; text: string }) => {
+        if (place === `task:${WRITE.id}`) kept = text;
+        return { place };
+      },
+    },
+  });
+  const one = write(page);
+  const text = one.getByRole('textbox').last();
+  await one.getByRole('button', { name: 'Edit first' }).click();
+  const before = await text.inputValue();
+  await text.fill(`${before}, and more`);
+  await page.keyboard.press('Escape');
+  await expect(one).toContainText('Your changes are kept under “Edit first”.');
+  await expectAccessible(page);
+  await one.getByRole('button', { name: 'Edit first' }).click();
+  await expect(text).toHaveValue(`${before}, and more`);
+  await expect.poll(() => kept).toContain('and more');
+  await page.getByRole('link', { name: 'Home' }).click();
+  await expect(one).toBeHidden();
+  await page.goBack();
+  await expect(one).toContainText('Your changes are kept');
+  await page.reload();
+  await expect(one).toContainText('Your changes are kept');
+  await one.getByRole('button', { name: 'Edit first' }).click();
+  await expect(text).toHaveValue(`${before}, and more`);
+  await one.getByRole('button', { name: 'Discard changes' }).click();
+  await expect(text).toHaveValue(before);
+  await expect.poll(() => kept).toBe('');
+  await text.fill('Mine');
+  await one.getByRole('button', { name: 'Allow with these changes' }).click();
+  await expect.poll(() => deciding(engine).length).toBe(1);
+  await expect.poll(() => kept).toBe('');
+});
+
+test('an edit that somebody else was faster than can be copied', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const { engine } = await openWaiting(page, { open: [WRITE, PLAN] });
+  await list(page)
+    .getByRole('option', { name: /file\.write/ })
+    .click();
+  const one = write(page);
+  await one.getByRole('button', { name: 'Edit first' }).click();
+  await one.getByRole('textbox').last().fill('An hour of work');
+  tell(engine, decidedRow(WRITE, { kind: 'deny', reason: '' }, { by: 'local_cli' }));
+  await expect(page.getByText('What you had typed was not sent.')).toBeVisible();
+  await expect(one).toBeHidden();
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('An hour of work');
+});
+
 test('what stands between two presses is what was seen: a change of a field takes the first back', async ({
   page,
 }) => {

@@ -188,7 +188,12 @@ test('what would be read is listed by name, and only what is ticked is read', as
 
 test('a key is added, tested, and leaves the field', async ({ page }) => {
   const { engine } = await open(page, {
-    'providers.test': { id: 'openai', code: 'provider.auth', models: [] },
+    'providers.test': {
+      id: 'openai',
+      code: 'provider.auth',
+      models: [],
+      probe: { answer: 'rejected', asked: 'Say yes', kind: 'auth', words: '401' },
+    },
   });
   await next(page).click();
   await page.getByRole('radio', { name: /Add a key/ }).check();
@@ -197,6 +202,7 @@ test('a key is added, tested, and leaves the field', async ({ page }) => {
   await field.fill('sk-secret');
   await next(page).click();
   await expect(page.getByText('provider.auth')).toBeVisible();
+  await expect(page.getByRole('alert')).toContainText('The key is kept, but the provider did not answer');
   await expect(field).toHaveValue('');
   expect(sent(engine, 'providers.add')).toEqual([
     { name: 'openai', preset: 'openai', model: 'big-1', key: 'sk-secret' },
@@ -241,3 +247,86 @@ for (const [name, over, caller] of [
     await expect(title(page, 'Welcome')).toHaveCount(0);
   });
 }
+
+const step = (page: Page, name: string) => page.locator('ol li', { hasText: name });
+
+test('what does not exist yet is not chosen, and a step that set nothing is not called done', async ({
+  page,
+}) => {
+  const { watched } = await open(page, { 'models.list': { models: [], default_model: null } });
+  await next(page).click();
+  await expect(title(page, 'How should your team think?')).toBeFocused();
+  await expect(page.getByText('a model must be fetched first')).toBeVisible();
+  await expect(page.getByRole('radio', { checked: true })).toHaveCount(0);
+  await expectAccessible(page);
+  await page.getByRole('radio', { name: /Try it now/ }).check();
+  await expect(page.getByText('Fetch one under Connections first')).toBeVisible();
+  await page.getByRole('button', { name: 'Go to Connections' }).click();
+  await expect(page).toHaveURL(/\/connections/);
+  await page.getByRole('button', { name: 'Back to the first steps' }).click();
+  await expect(title(page, 'How should your team think?')).toBeVisible();
+  await next(page).click();
+  await expect(step(page, 'Language')).toContainText('Done');
+  await expect(step(page, 'Model')).toContainText('Skipped');
+  await page.getByRole('button', { name: 'Skip this step' }).click();
+  await expect(step(page, 'Money limit')).toContainText('Skipped');
+  expect(watched.errors).toEqual([]);
+});
+
+test('what an error means is shown, and the way back finds the steps as they were', async ({ page }) => {
+  const { engine } = await open(page);
+  engine.refusals['providers.add'] = { code: 'secret.unavailable', message: 'no keyring' };
+  await next(page).click();
+  await page.getByRole('radio', { name: /Add a key/ }).check();
+  await page.getByLabel('Key', { exact: true }).fill('sk-secret');
+  await next(page).click();
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('There is no place for the key yet');
+  await expect(alert).toContainText('Choose a place for keys in the settings');
+  await alert.getByRole('button', { name: 'What does this mean?' }).click();
+  await expect(page).toHaveURL(/\/help\/errors\/secret\.unavailable/);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Back to the first steps' }).click();
+  await expect(title(page, 'How should your team think?')).toBeVisible();
+  await expect(page.locator('ol li').nth(1)).toHaveAttribute('aria-current', 'step');
+});
+
+test('a wish outlives a step back, a wrong region is met by the focus, and the end has a place for it', async ({
+  page,
+}) => {
+  await open(page);
+  const region = page.getByLabel('Region');
+  await region.fill('Kenya');
+  await next(page).click();
+  await expect(region).toBeFocused();
+  await expect(page.getByText('This is no region.')).toBeVisible();
+  await expect(page.getByText('Two letters, such as KE', { exact: true })).toHaveCount(0);
+  await region.fill('KE');
+  await next(page).click();
+  for (let at = 0; at < 2; at += 1) await page.getByRole('button', { name: 'Skip this step' }).click();
+  await page.getByRole('textbox').fill('Count the loaves');
+  await page.getByRole('button', { name: 'Back' }).click();
+  await page.getByRole('button', { name: 'Skip this step' }).click();
+  await expect(page.getByRole('textbox')).toHaveValue('Count the loaves');
+  await page.getByRole('button', { name: 'Not now' }).click();
+  await expect(page.locator('#composer')).toBeVisible();
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
+});
+
+for (const [width, height] of [
+  [480, 400],
+  [380, 700],
+] as const)
+  test(`the ways on stand in line at ${width}`, async ({ page }, info) => {
+    await page.setViewportSize({ width, height });
+    await open(page);
+    await next(page).click();
+    await expect(title(page, 'How should your team think?')).toBeVisible();
+    const box = async (name: string) => (await page.getByRole('button', { name }).boundingBox())!;
+    const [back, on, skip] = [await box('Back'), await box('Continue'), await box('Skip this step')];
+    await page.screenshot({ path: info.outputPath(`welcome-${width}.png`) });
+    expect(Math.abs(back.y + back.height / 2 - on.y - on.height / 2)).toBeLessThan(3);
+    expect(skip.y).toBeGreaterThan(on.y);
+    expect(on.x + on.width).toBeGreaterThan(width - 40);
+  });

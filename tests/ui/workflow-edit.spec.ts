@@ -2,7 +2,7 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { fakeEngine, settings } from './engine';
 import { expectAccessible, watchPage } from './page';
-import { answersOf, TEAM_TEXT } from './workflow-fixture';
+import { answersOf, OWN, OWN_SHOWN, TEAM_TEXT, validation } from './workflow-fixture';
 
 const LANGUAGE = { language: 'en', region: 'KE', time_zone: 'Africa/Nairobi' };
 const PAGE = '/workflows/stock_count?edit=1';
@@ -140,14 +140,12 @@ test('a change keeps comments and the way the file is written', async ({ page })
   await page.getByLabel('Result is called').fill('stock');
   await page.getByRole('button', { name: 'Limits' }).click();
   await page.getByLabel('Money at most').fill('1.50');
-  await page.getByLabel('Time at most').fill('5 min');
-  await expect(page.getByText('A time like 90s, 5m, 2h or 7d, please.')).toBeVisible();
+  await page.getByLabel('Time at most').fill('5m');
   const text = await textNow(page);
   expect(text).toContain(
     '  - id: stock\n    name: Count\n    agent: operations # alone\n    task: |\n      Count twice.\n      Then write.\n',
   );
-  expect(text).toContain('    limits:\n      budget_usd: 1.50\n');
-  expect(text).not.toContain('5 min');
+  expect(text).toContain('    limits:\n      budget_usd: 1.50\n      elapsed: 5m\n');
   await page.keyboard.press('Control+s');
   await expect(page).toHaveURL(/workflows\/stock_count$/);
   const taken = engine.calls.filter(({ name }) => name === 'definitions.import');
@@ -203,14 +201,59 @@ test('who works, and how, is chosen', async ({ page }, info) => {
   await expect(pane(page)).toContainText('Also in the file, and left as it is: colour');
 });
 
-test('a form is taken over once it is one', async ({ page }) => {
+test('what a field cannot read is kept, counts as a problem, and stops the saving', async ({
+  page,
+}, info) => {
+  const { engine } = await open(page);
+  await page.getByRole('button', { name: 'Stock count The workflow itself' }).click();
+  const save = page.getByRole('button', { name: 'Save' });
+  const money = pane(page).getByLabel('Money at most');
+  await money.fill('2,50');
+  await expect(money).not.toHaveAttribute('aria-invalid');
+  await expect(money).toHaveValue('2,50');
+  await money.blur();
+  await expect(money).toHaveValue('2.50');
+  await expect(save).toBeEnabled();
+
+  await pane(page).getByLabel('Time at most').fill('5 minutes');
+  await pane(page).getByLabel('Turns at most', { exact: true }).fill('ten');
+  await expect(page.locator('#workflow-state')).toHaveText('It cannot be saved like this');
+  await expect(page.getByRole('heading', { name: 'To correct 2' })).toBeVisible();
+  await expect(save).toBeDisabled();
+  await page.keyboard.press('Control+s');
+  // Neither another step nor the other view takes it away, and the complaint leads back to it.
+  await pick(page, '3');
+  await pane(page).getByLabel('Value of condition 1').fill('four');
+  await expect(item(page, '3')).toContainText('1 problem');
+  await page.keyboard.press('Alt+2');
+  await expect(page.getByRole('heading', { name: 'To correct 3' })).toBeVisible();
+  await page.keyboard.press('Alt+1');
+  await page.screenshot({ path: info.outputPath('misfits.png') });
+  await page.getByRole('button', { name: /A time like 90s/ }).click();
+  await expect(pane(page).getByLabel('Time at most')).toHaveValue('5 minutes');
+  expect(engine.calls.filter(({ name }) => name === 'definitions.import')).toEqual([]);
+
+  await pane(page).getByLabel('Time at most').fill('5m');
+  await pane(page).getByLabel('Turns at most', { exact: true }).fill('10');
+  await pick(page, '3');
+  await pane(page).getByLabel('Value of condition 1').fill('5');
+  await expect(page.locator('#workflow-state')).toHaveText('Nothing is wrong with it');
+  await expect(save).toBeEnabled();
+  const text = await textNow(page);
+  expect(text).toContain('limits: {turns: 10, budget_usd: 2.50, elapsed: 5m}\n');
+  expect(text).toContain('- rounds: 5\n');
+});
+
+test('a form is one of the file once it can be read', async ({ page }) => {
   await open(page);
   await pick(page, '1');
   const form = pane(page).getByLabel('Form of the result');
-  await form.fill('type: [');
+  await form.fill('{"type":"object",');
   await expect(pane(page)).toContainText('This cannot be read as a form yet');
-  expect(await textNow(page)).toBe(TEAM_TEXT);
+  await expect(page.getByRole('button', { name: 'Save' })).toBeDisabled();
+  await pick(page, '2');
   await pick(page, '1');
+  await expect(form).toHaveValue('{"type":"object",');
   await form.fill('type: object # so\nproperties:\n  shelves: {type: integer}');
   expect(await textNow(page)).toContain(
     '    output:\n      type: object # so\n      properties:\n        shelves: {type: integer}\n',
@@ -322,6 +365,145 @@ test('the workflow itself has its fields, and a step its menu', async ({ page },
   await page.getByRole('menuitem', { name: 'Take it out of the branches' }).click();
   await expect(item(page, '3')).toContainText('Shelves');
   await expect(item(page, '3')).toBeFocused();
+});
+
+test('what is only worth a look is no problem of a step', async ({ page }) => {
+  const fake = answersOf(settings(LANGUAGE), {
+    'definitions.validate': (params: { name: string; text: string }) => ({
+      ...validation(params),
+      issues: [
+        {
+          severity: 'warning',
+          code: 'definition.unused',
+          document: 1,
+          line: 9,
+          path: 'steps[0].id',
+          reason: 'nobody reads it',
+          hint: '',
+          text: 'nobody reads it',
+        },
+      ],
+    }),
+  });
+  fake.texts.set('stock_count', TEAM_TEXT);
+  await fakeEngine(page, fake.answers);
+  await page.goto(PAGE);
+  await expect(page.getByRole('heading', { name: 'Worth a look 1' })).toBeVisible();
+  await expect(item(page, '1')).not.toContainText('problem');
+});
+
+test('another version is loaded after a question, and yours is one step back', async ({ page }) => {
+  const { engine, shown, texts } = await open(page);
+  await page.getByRole('button', { name: 'Stock count The workflow itself' }).click();
+  await pane(page).getByLabel('What it is for').fill('Mine.');
+  shown.set('stock_count', { ...OWN_SHOWN, hash: 'o2' });
+  texts.set('stock_count', TEAM_TEXT.replace('name: Count', 'name: Weigh'));
+  engine.change([{ topic: 'workflows', id: 'stock_count', op: 'upsert', row: { ...OWN, ended: 1 } }]);
+  const load = page.getByRole('alert').getByRole('button', { name: 'Load the other version' });
+  await load.click();
+  const question = page.getByRole('dialog');
+  await expect(question.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(pane(page).getByLabel('What it is for')).toHaveValue('Mine.');
+  await load.click();
+  await question.getByRole('button', { name: 'Load the other version' }).click();
+  await expect(page.getByRole('alert')).toBeHidden();
+  await expect(item(page, '1')).toContainText('Weigh');
+  await expect(page.locator('#workflow-view :focus')).toHaveCount(1);
+  await page.keyboard.press('Control+z');
+  expect(await textNow(page)).toContain('description: Mine.');
+});
+
+test('the focus stays where one goes on, also when nothing is left to hold it', async ({ page }) => {
+  const text = TEAM_TEXT.slice(0, TEAM_TEXT.indexOf('  - id: look'));
+  await open(page, text);
+  await item(page, '1').focus();
+  await page.keyboard.press('Delete');
+  await expect(page.getByText('There is no step yet.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Stock count The workflow itself' })).toBeFocused();
+  await page.getByRole('region', { name: 'Notices' }).getByRole('button', { name: 'Undo' }).click();
+  await expect(item(page, '1')).toBeFocused();
+  await pane(page).getByLabel('Name').fill('Weigh');
+  await page.getByRole('button', { name: 'Discard changes' }).click();
+  await expect(item(page, '1')).toContainText('Count');
+  await expect(item(page, '1')).toBeFocused();
+});
+
+test('two windows on one workflow have each their own words', async ({ page }) => {
+  const first = await open(page);
+  const other = await page.context().newPage();
+  await fakeEngine(other, first.answers);
+  const about = (one: Page) => pane(one).getByLabel('What it is for');
+  const whole = (one: Page) => one.getByRole('button', { name: 'Stock count The workflow itself' }).click();
+  await whole(page);
+  await about(page).fill('Of the first.');
+  await expect.poll(() => [...first.drafts.values()].join()).toContain('Of the first.');
+  await other.goto(PAGE);
+  await whole(other);
+  await expect(about(other)).toHaveValue('');
+  await about(other).fill('Of the second.');
+  await expect.poll(() => [...first.drafts.values()].join()).toContain('Of the second.');
+  await page.keyboard.press('Control+s');
+  await expect(page).toHaveURL(/workflows\/stock_count$/);
+  await expect.poll(() => [...first.drafts.values()].join()).not.toContain('Of the first.');
+  expect([...first.drafts.values()].join()).toContain('Of the second.');
+  await other.reload();
+  await whole(other);
+  await expect(about(other)).toHaveValue('Of the second.');
+  await other.close();
+});
+
+test('the way back asks too, and a text that is too long for a draft is not lost', async ({ page }) => {
+  const { drafts } = await open(page, TEAM_TEXT, '/workflows/stock_count');
+  await page
+    .getByRole('link', { name: 'Edit' })
+    .or(page.getByRole('button', { name: 'Edit' }))
+    .first()
+    .click();
+  await page.keyboard.press('Alt+2');
+  const long = `${TEAM_TEXT}# ${'x'.repeat(200_000)}\n`;
+  await file(page).fill(long);
+  await page.goBack();
+  const question = page.getByRole('dialog', { name: 'Leave without saving?' });
+  await expect(question).toBeVisible();
+  await expect(page).toHaveURL(/edit=1&view=text$/);
+  await expect(question.getByRole('button', { name: 'Leave, keep the draft' })).toBeHidden();
+  await question.getByRole('button', { name: 'Stay here' }).click();
+  await expect(file(page)).toHaveValue(long);
+  await page.goBack();
+  await question.getByRole('button', { name: 'Discard changes' }).click();
+  await expect(page).toHaveURL(/workflows\/stock_count$/);
+  // Forward to it again, and back with something that a draft holds.
+  await page.goForward();
+  await expect(file(page)).toHaveValue(TEAM_TEXT);
+  await file(page).fill(`${TEAM_TEXT}# kept\n`);
+  await page.goBack();
+  await question.getByRole('button', { name: 'Leave, keep the draft' }).click();
+  await expect(page).toHaveURL(/workflows\/stock_count$/);
+  await expect.poll(() => [...drafts.values()].join()).toContain('# kept');
+});
+
+test('a new one is not saved yet, is called as it is named, and says when it is an old draft', async ({
+  page,
+}) => {
+  await open(page, TEAM_TEXT, '/workflows?new=1');
+  await page.getByRole('button', { name: 'New workflow' }).first().click();
+  await expect(page.getByText('It is not saved yet.')).toBeVisible();
+  await page.getByRole('button', { name: 'My workflow The workflow itself' }).click();
+  await pane(page).getByLabel('Name', { exact: true }).fill('Prices of maize');
+  await expect(pane(page).getByLabel('Id')).toHaveValue('prices_of_maize');
+  await expect(page.getByText('What you had not saved last time')).toBeHidden();
+  await pane(page).getByLabel('Id').fill('maize');
+  await pane(page).getByLabel('Name', { exact: true }).fill('Maize at the market');
+  await expect(pane(page).getByLabel('Id')).toHaveValue('maize');
+  await page.waitForTimeout(400);
+  await page.reload();
+  await expect(page.getByText('What you had not saved last time is here again.')).toBeVisible();
+  await page.getByRole('button', { name: 'Start empty' }).click();
+  await expect(page.getByText('What you had not saved last time')).toBeHidden();
+  expect(await textNow(page)).toContain('id: my_workflow');
+  await page.getByRole('button', { name: 'Undo', exact: true }).last().click();
+  await expect.poll(() => textNow(page)).toContain('id: maize');
 });
 
 for (const [theme, language, width] of [

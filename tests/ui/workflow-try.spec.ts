@@ -231,6 +231,35 @@ test('a test begins with one step, and the results before it are given', async (
   expect(watched.errors).toEqual([]);
 });
 
+test('what is typed before the last run is known stays', async ({ page }) => {
+  const { engine } = await open(page, WEEKLY, {
+    'settings.show': settings(LANGUAGE),
+    'run.at': {
+      run: shown({ input: 'The week' }),
+      results: [{ step: 'facts', text: 'Forty loaves', cut: false }],
+    },
+  });
+  engine.pending('run.list');
+  await page.getByRole('tree', { name: 'Steps' }).locator('.row', { hasText: 'Agree on priorities' }).click();
+  await page.getByRole('button', { name: 'Test from this step' }).click();
+  const sheet = page.getByRole('dialog', { name: 'Test from step 3: Agree on priorities' });
+  const input = sheet.getByLabel('What it is given');
+  await input.fill('Another week');
+  await expect.poll(() => engine.calls.some(({ name }) => name === 'run.list')).toBe(true);
+  engine.answerTo('run.list', { runs: [LINE], total: 1 });
+  await expect(sheet.getByLabel('Result of Collect the facts')).toHaveValue('Forty loaves');
+  await expect(input).toHaveValue('Another week');
+  await expect(sheet).not.toContainText('From the run of');
+});
+
+test('a test from a branch says where it begins, and why', async ({ page }) => {
+  await open(page, `${PAGE}?edit=1`);
+  await page.getByRole('tree', { name: 'Steps' }).locator('.row', { hasText: 'Money' }).click();
+  await page.getByRole('button', { name: 'Test from this step' }).click();
+  const sheet = page.getByRole('dialog', { name: 'Test from step 2: Look' });
+  await expect(sheet).toContainText('A branch does not run alone: the test begins with step 2, “Look”');
+});
+
 test('what stands in the editor is tried, saved or not', async ({ page }) => {
   const { engine } = await open(page, `${PAGE}?edit=1`, { 'run.start': STARTED });
   await page.getByLabel('Name').fill('Count twice');
@@ -282,4 +311,17 @@ test('the text offers keys, agents and words, by keyboard', async ({ page }, inf
   await page.keyboard.press('Control+z');
   await expect(file(page)).not.toHaveValue(/look\]/);
   expect(watched.errors).toEqual([]);
+});
+
+test('that the built-in model is missing is said before anything is written', async ({ page }) => {
+  await open(page, '/workflows', { 'models.list': { models: [], default_model: null } });
+  await page
+    .getByRole('button', { name: /^Try without a key/ })
+    .first()
+    .click();
+  const sheet = page.getByRole('dialog');
+  await expect(sheet.getByRole('status')).toContainText('The built-in model is not on this machine yet.');
+  await expectAccessible(page);
+  await sheet.getByRole('button', { name: 'Get the built-in model' }).click();
+  await expect(page).toHaveURL(/\/connections/);
 });

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { fakeEngine, settings, type FakeEngine } from './engine';
-import { expectAccessible, watchPage } from './page';
+import { expectAccessible, expectReachable, watchPage } from './page';
 import { answersOf, line, OWN, OWN_SHOWN, OWN_TEXT } from './workflow-fixture';
 
 const LANGUAGE = { language: 'en', region: 'KE', time_zone: 'Africa/Nairobi' };
@@ -305,6 +305,7 @@ test('the other version can be loaded in place of what was typed', async ({ page
   engine.answers['workflows.export'] = { id: 'stock_count', text: OWN_TEXT.replace('Counts', 'Lists') };
   engine.change([{ topic: 'workflows', id: 'stock_count', op: 'upsert' }]);
   await page.getByRole('button', { name: 'Load the other version' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Load the other version' }).click();
   await expect(file(page)).toHaveValue(/Lists what/);
   await expect(page.getByRole('alert')).toBeHidden();
   expect(drafts.get('workflow:stock_count')).toBe('');
@@ -457,3 +458,20 @@ for (const [theme, language, width] of [
     }
   });
 }
+
+for (const [width, height] of [
+  [480, 400],
+  [380, 700],
+] as const)
+  test(`what is done with workflows is within reach at ${width}`, async ({ page }, info) => {
+    await page.setViewportSize({ width, height });
+    const { answers } = answersOf(settings(LANGUAGE));
+    await fakeEngine(page, answers);
+    for (const at of ['/workflows', WEEKLY_PAGE, OWN_PAGE]) {
+      await page.goto(at);
+      await expect(page.locator('main [data-scroll]').first()).toBeVisible();
+      await page.evaluate(() => document.fonts.ready);
+      await page.screenshot({ path: info.outputPath(`flows-${at.split('/').at(-1)}-${width}.png`) });
+      await expectReachable(page);
+    }
+  });

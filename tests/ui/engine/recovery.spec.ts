@@ -60,7 +60,7 @@ test('a copy is compared with what is here and becomes a profile of its own', as
   const [page, watched] = await host.open(context, '/settings/data');
   await page.getByRole('button', { name: /Look into it/ }).click();
   const sheet = page.getByRole('dialog');
-  await expect(sheet).toContainText('1 is here just so');
+  await expect(sheet).toContainText('1 is here already');
   await expect(sheet.getByRole('radio', { name: /Take in/ })).toBeDisabled();
   await sheet.getByRole('textbox', { name: 'Name of the profile' }).fill('stall');
   await sheet.getByRole('button', { name: 'Make the profile' }).click();

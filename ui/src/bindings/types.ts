@@ -402,8 +402,6 @@ export interface BudgetShown {
   left: Dollars | null;
   /** US dollars the day may cost; `null`: no limit. */
   limit: Dollars | null;
-  /** The program that works on runs must be started again before this holds there. */
-  needs_restart: boolean;
   /** Held back for calls in flight. */
   reserved: Dollars;
   spent: Dollars;
@@ -2054,8 +2052,6 @@ export interface SettingShown {
   default: unknown;
   key: string;
   kind: SettingKind;
-  /** The program must be started again before it holds. */
-  needs_restart: boolean;
   /** `null`: not set, the default holds. */
   value: unknown;
 }

@@ -6,6 +6,8 @@ export interface Toast {
   text: string;
   icon: IconName;
   action?: { label: string; run: () => void };
+  /** Until it is closed: it holds what would be gone with it. */
+  stays?: boolean;
 }
 
 const SHOWN_MS = 6_000;
@@ -35,6 +37,7 @@ class Toasts {
 
   release(id: number): void {
     this.hold(id);
+    if (this.list.find((toast) => toast.id === id)?.stays) return;
     this.#timers.set(
       id,
       setTimeout(() => this.close(id), SHOWN_MS),

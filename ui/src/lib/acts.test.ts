@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ACT_IDS, ACTS, areaOf, clash, mayBeKey } from './acts';
+import { ACT_IDS, ACTS, areaOf, clash, isBrowsers, mayBeKey } from './acts';
 
 test('no two keys that ship mean two things at one place, and each may be a key', () => {
   const all = ACT_IDS.map((id) => ({ id, keys: ACTS[id].keys }));
@@ -41,3 +41,8 @@ describe('a key', () => {
     'Backspace',
   ])('may not be %s', (press) => expect(mayBeKey(press)).toBe(false));
 });
+
+test.each(['Mod+W', 'Mod+T', 'Mod+Shift+N'])('%s belongs to a browser', (press) =>
+  expect(isBrowsers(press)).toBe(true),
+);
+test.each(['Mod+K', 'W', 'Alt+W', 'Mod+1'])('%s does not', (press) => expect(isBrowsers(press)).toBe(false));

@@ -106,6 +106,14 @@ function heard(id: string): readonly string[] | undefined {
 const KEPT = new Set(['Escape', 'Tab', 'Enter', 'Space', 'Backspace', 'Delete', 'Home', 'End']);
 const KEPT_HELD = new Set(['A', 'C', 'V', 'X', 'Y', 'Enter', 'Backspace', 'Delete', 'Home', 'End']);
 
+/** Keys with which a browser closes, opens or leaves its window before a page hears of them. */
+const BROWSERS = /^Mod\+(Shift\+)?[WTNQ]$/;
+
+/** True for a press that never reaches a page in a browser. */
+export function isBrowsers(press: string): boolean {
+  return BROWSERS.test(press);
+}
+
 /** False for a press that must keep its own meaning everywhere. F1 means help wherever one is. */
 export function mayBeKey(press: string): boolean {
   const parts = press.split(/\+(?=.)/);

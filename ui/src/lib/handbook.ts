@@ -54,6 +54,11 @@ export type Target =
   | { kind: 'web'; href: string };
 
 /** `handbook/first-run.md`, under docs/, of the page `first-run`. */
+/** The entry of the contents a page belongs to: every error is a page of its own, and of them the list of all is there. */
+export function listedOf(page: string): string {
+  return page.split('/')[0] ?? page;
+}
+
 export function fileOf(page: string): string {
   if (page === START) return `${FOLDER}/${INDEX}.md`;
   if (page === ERRORS) return `${ERRORS}/${INDEX}.md`;

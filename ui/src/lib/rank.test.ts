@@ -85,3 +85,25 @@ test('a text without a mark is one piece', () => {
   expect(marked('Home', [])).toEqual([{ text: 'Home', hit: false }]);
   expect(marked('', [])).toEqual([{ text: '', hit: false }]);
 });
+
+describe('what something is for', () => {
+  const items = [
+    { id: 'tender', label: 'Tender Checklist Overview' },
+    { id: 'data', label: 'Your data', about: 'backup, restore' },
+    { id: 'restored', label: 'Restored runs' },
+    { id: 'stored', label: 'Unrestored' },
+  ];
+  const order = (wish: string) => rank(items, wish, []).map(({ item: { id } }) => id);
+  test('comes after what is called so, before what only holds the letters', () =>
+    expect(order('restore')).toEqual(['restored', 'data', 'stored']));
+  test('is found by the beginnings of its words', () => {
+    expect(order('back')).toEqual(['data']);
+    expect(order('ackup')).toEqual([]);
+  });
+  test('leaves no room for letters with gaps', () => {
+    expect(order('tco')).toEqual(['tender']);
+    expect(rank([...items, { id: 'tco', label: 'TCO' }], 'tco', []).map(({ item: { id } }) => id)).toEqual([
+      'tco',
+    ]);
+  });
+});

@@ -5,7 +5,8 @@
 /** Half-open, in UTF-16 units of the text as it is shown. */
 export type Range = readonly [number, number];
 
-export const LEVELS = ['prefix', 'word', 'inner', 'gaps'] as const;
+/** `about`: not by what it is called, but by what it is for. */
+export const LEVELS = ['prefix', 'word', 'about', 'inner', 'gaps'] as const;
 export type Level = (typeof LEVELS)[number];
 
 export interface Fit {
@@ -18,6 +19,8 @@ export interface Rankable {
   label: string;
   /** Other words it is known by; they are matched, never marked. */
   also?: string;
+  /** What it is for, in words a person may look for; matched where a word of them begins, never marked. */
+  about?: string;
   /** A sentence, not a name: letters with gaps say nothing in it, and its first word is a word like any. */
   whole?: boolean;
   /** Whoever found it says that it fits. */
@@ -152,6 +155,10 @@ export function rank<I extends Rankable>(
   const never = lately.length;
   const fitting = items.flatMap((item): Ranked<I>[] => {
     const own = fit(item.label, wish, item.whole);
+    const about = item.about === undefined ? undefined : fit(item.about, wish, true);
+    const isAbout = about?.level === 'prefix' || about?.level === 'word';
+    const better = own !== undefined && LEVELS.indexOf(own.level) < LEVELS.indexOf('about');
+    if (isAbout && !better) return [{ item, level: 'about', ranges: [] }];
     // A sentence begins with some word; a name that begins so is meant rather than it.
     if (own?.level === 'prefix' && item.whole && own.ranges.length > 0)
       return [{ item, level: 'word', ranges: own.ranges }];
@@ -160,9 +167,12 @@ export function rank<I extends Rankable>(
     if (other) return [{ item, level: other.level, ranges: [] }];
     return item.found ? [{ item, level: 'inner', ranges: [] }] : [];
   });
-  const levelOf = ({ level }: Ranked<I>) => LEVELS.indexOf(level);
+  const levelOf = ({ level }: Pick<Ranked<I>, 'level'>) => LEVELS.indexOf(level);
   const when = ({ item }: Ranked<I>) => recency.get(item.id) ?? never;
-  return fitting.sort((a, b) => levelOf(a) - levelOf(b) || when(a) - when(b));
+  // Letters with gaps are a guess: where something is called so or is for it, nobody meant them.
+  const meant = fitting.some(({ level }) => levelOf({ level }) <= LEVELS.indexOf('about'));
+  const kept = meant ? fitting.filter(({ level }) => level !== 'gaps') : fitting;
+  return kept.sort((a, b) => levelOf(a) - levelOf(b) || when(a) - when(b));
 }
 
 /** The text cut where its ranges begin and end. */

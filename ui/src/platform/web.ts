@@ -14,7 +14,13 @@ const TOKEN_KEY = 'bwana.token';
 const CALLER_KEY = 'bwana.caller';
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
+/** A request that could not be sent by then is given back: whoever made it still has the words. */
+export const SEND_WITHIN_MS = 6_000;
+/** A request asks for a dial of its own, but not in a storm of them. */
+const DIAL_EVERY_MS = 1_000;
 const SAVED_MS = 60_000;
+/** The watch everything shown lives from; it goes on whenever the engine is back. */
+const FEED = 'changes.watch';
 const SUBPROTOCOL = 'bwana.v1';
 
 type Frame =
@@ -25,6 +31,8 @@ type Frame =
 interface Pending {
   frame: string;
   sent: boolean;
+  /** Gives it back unsent; none for the feed, which waits for as long as it takes. */
+  bound?: ReturnType<typeof setTimeout>;
   /** Set for streaming commands. */
   onEvent?: (event: unknown) => void;
   onValue: (answer: Answer<unknown>) => void;
@@ -71,6 +79,8 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
   let state: LinkState = 'connecting';
   let wait = FIRST_WAIT_MS;
   let next = 1;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let dialledAt = 0;
 
   function say(now: LinkState): void {
     state = now;
@@ -78,6 +88,9 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
   }
 
   function open(): void {
+    clearTimeout(again);
+    again = undefined;
+    dialledAt = Date.now();
     const mine = dial();
     socket = mine;
     mine.onopen = () => {
@@ -100,7 +113,7 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
           call.onError(lost);
         }
       say('lost');
-      setTimeout(open, wait);
+      again = setTimeout(open, wait);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     };
   }
@@ -108,6 +121,7 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
   function send(call: Pending): void {
     if (call.sent || socket?.readyState !== WebSocket.OPEN) return;
     call.sent = true;
+    clearTimeout(call.bound);
     socket.send(call.frame);
   }
 
@@ -124,12 +138,25 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
     else call.onValue(frame.at ? { value: frame.value, at: frame.at } : { value: frame.value });
   }
 
-  function start(name: string, params: object, call: Omit<Pending, 'frame' | 'sent'>): number {
+  function start(name: string, params: object, call: Omit<Pending, 'frame' | 'sent' | 'bound'>): number {
     const id = next++;
     const entry: Pending = { ...call, frame: JSON.stringify({ id, name, params }), sent: false };
     pending.set(id, entry);
     send(entry);
+    if (entry.sent || name === FEED) return id;
+    entry.bound = setTimeout(() => giveBack(id), SEND_WITHIN_MS);
+    // Somebody waits for this: the next dial may be seconds away.
+    if (again !== undefined && Date.now() - dialledAt >= DIAL_EVERY_MS) open();
     return id;
+  }
+
+  function giveBack(id: number): void {
+    const call = pending.get(id);
+    if (!call || call.sent) return;
+    pending.delete(id);
+    call.onError(
+      new RequestError({ code: 'not_sent', message: 'the engine did not answer; nothing was sent' }),
+    );
   }
 
   open();
@@ -145,6 +172,7 @@ export function socketPlatform(caller: Caller, dial: () => WebSocket): Platform 
       const id = start(name, params, { onEvent, onValue: () => onEnd(), onError: onEnd });
       return () => {
         const call = pending.get(id);
+        clearTimeout(call?.bound);
         if (!pending.delete(id) || !call?.sent || socket?.readyState !== WebSocket.OPEN) return;
         socket.send(JSON.stringify({ id, cancel: true }));
       };

@@ -17,6 +17,8 @@ import { Collection } from './collection.svelte';
 import { Feed } from './feed';
 import { readGiven } from './given';
 
+/** A connection that is back by then was hardly gone: nothing is said of it. */
+const LOST_SHOWN_MS = 700;
 /** The id of the one row of the topic `home`. */
 const HEALTH = 'health';
 
@@ -33,6 +35,9 @@ export class Session {
   /** The open ones. */
   readonly tasks: Collection<TaskShown, TaskList>;
   link = $state<LinkState>('connecting');
+  /** The engine does not answer, and not only for a moment: what is shown is how things stood last. */
+  lost = $state(false);
+  #losing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(platform: Platform) {
     this.platform = platform;
@@ -72,7 +77,17 @@ export class Session {
       rowsOf: (shown) => shown.tasks.map((row) => [row.id, row] as const),
       belongs: (row) => row.status === 'open',
     });
-    platform.onLink((state) => (this.link = state));
+    platform.onLink((state) => this.#linked(state));
+  }
+
+  #linked(state: LinkState): void {
+    this.link = state;
+    if (state === 'lost') this.#losing ??= setTimeout(() => (this.lost = true), LOST_SHOWN_MS);
+    else {
+      clearTimeout(this.#losing);
+      this.#losing = undefined;
+      this.lost = false;
+    }
   }
 
   get health(): HealthShown | undefined {

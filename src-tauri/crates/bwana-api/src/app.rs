@@ -168,7 +168,7 @@ impl App {
                 let registry = tools.get().cloned().unwrap_or_default();
                 let egress = egress_of(&settings.current(), meter.traffic())?;
                 let outside = (registry, egress);
-                Some(engine(&host, store, &settings.current(), outside, &hub))
+                Some(engine(&host, store, &settings, outside, &hub))
             }
             _ => None,
         };
@@ -651,11 +651,12 @@ fn egress_of(settings: &Settings, traffic: &Traffic) -> Result<Egress, ApiError>
 fn engine(
     host: &HostOptions,
     store: &Store,
-    settings: &Settings,
+    settings: &SettingsFile,
     (tools, egress): (Registry, Egress),
     hub: &Arc<Hub>,
 ) -> Engine {
     let models: Arc<dyn bwana_engine::Models> = Arc::<Hub>::clone(hub);
+    let limits = settings.clone();
     Engine::new(Deps {
         store: store.clone(),
         clock: Arc::clone(&host.clock),
@@ -664,11 +665,11 @@ fn engine(
         egress,
         models,
         redactor: host.secrets.redactor().clone(),
+        day_money: Arc::new(move || limits.current().budget.day_usd),
         options: Options {
             artifacts: artifacts_folder(&host.home),
             unattended: host.unattended,
-            day_limit: settings.budget.day_usd,
-            time_zone: time_zone(settings),
+            time_zone: time_zone(&settings.current()),
         },
     })
 }

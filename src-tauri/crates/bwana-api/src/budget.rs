@@ -7,7 +7,7 @@ use bwana_workflow::machine::{Control, Input};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::app::{App, Mode, time_zone};
+use crate::app::{App, time_zone};
 use crate::command::Ctx;
 use crate::definitions::Nothing;
 use crate::quiet;
@@ -30,9 +30,6 @@ pub struct BudgetShown {
     pub left: Option<Dollars>,
     /// Calls whose price nobody knows; their money is in no sum.
     pub unpriced_calls: u64,
-    /// The program that works on runs must be started again before this holds there.
-    #[serde(default)]
-    pub needs_restart: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,23 +81,16 @@ pub(crate) async fn show(app: &App, _ctx: Ctx, _: Nothing) -> Result<BudgetShown
         reserved: Dollars(spent.reserved),
         left,
         unpriced_calls: spent.unpriced_calls,
-        needs_restart: false,
     })
 }
 
 pub(crate) async fn set(app: &App, ctx: Ctx, request: SetRequest) -> Result<BudgetShown, ApiError> {
     let limit = request.day_usd.as_deref().map(money).transpose()?;
-    let changed = app.settings_file().change(|settings| {
-        let changed = settings.budget.day_usd != limit;
+    app.settings_file().change(|settings| {
         settings.budget.day_usd = limit;
-        Ok(changed)
+        Ok(())
     })?;
-    let shown = show(app, ctx, Nothing {}).await?;
-    Ok(BudgetShown {
-        // An engine counts with the limit it was started with.
-        needs_restart: changed && app.mode() == Mode::Own,
-        ..shown
-    })
+    show(app, ctx, Nothing {}).await
 }
 
 pub(crate) async fn raise(

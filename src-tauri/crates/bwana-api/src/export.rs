@@ -138,7 +138,12 @@ fn refuse(name: &str, why: &str) -> ApiError {
 
 fn read(file: &PathBuf) -> Result<Document, String> {
     let unreadable = |error: std::io::Error| format!("it cannot be read: {error}");
-    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
+    let meta = std::fs::metadata(file).map_err(unreadable)?;
+    // A device or a pipe has no end, or no beginning.
+    if !meta.is_file() {
+        return Err(String::from("it is no file"));
+    }
+    let bytes = meta.len();
     if bytes > IMPORT_MAX_BYTES {
         return Err(format!(
             "it has {bytes} bytes; at most {IMPORT_MAX_BYTES} are taken"
@@ -154,7 +159,12 @@ fn parse(text: &[u8]) -> Result<Document, String> {
             text.len()
         ));
     }
-    serde_json::from_slice(text).map_err(|error| format!("it is no exported run: {error}"))
+    serde_json::from_slice(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => {
+            String::from("it ends too early: the file was cut; export it again")
+        }
+        _ => format!("it is no exported run: {error}"),
+    })
 }
 
 /// A document whose parts fit together.
@@ -200,8 +210,11 @@ fn check(document: Document) -> Result<Checked, String> {
                 index + 1
             ));
         }
-        if entry.at.0 < at {
-            return Err(format!("time goes back at entry {}", entry.seq));
+        if entry.at.0 < at || !entry.at.is_speakable() {
+            return Err(format!(
+                "time goes back or beyond the year 9999 at entry {}",
+                entry.seq
+            ));
         }
         at = entry.at.0;
         if index > 0 && matches!(entry.body, Body::RunCreated(_)) {

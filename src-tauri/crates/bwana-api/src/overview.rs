@@ -13,6 +13,7 @@ use bwana_types::error::{ApiError, ErrorCode};
 use bwana_types::id::RunId;
 use bwana_types::money::MicroUsd;
 use bwana_types::status::RunStatus;
+use bwana_types::time::Timestamp;
 use bwana_types::workflow::StepEntry;
 use bwana_workflow::definition::shipped;
 use schemars::JsonSchema;
@@ -32,6 +33,7 @@ const LAST_RUNS: usize = 20;
 /// Days an agent's money is summed over, today included.
 const WEEK_DAYS: i64 = 7;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const LONGEST_DAY_MS: i64 = 2 * DAY_MS;
 /// Entries at a run's end that are looked at for who speaks.
 const TAIL_ENTRIES: u64 = 64;
 /// Runs whose costs are kept in memory.
@@ -213,20 +215,12 @@ pub(crate) fn today_of(app: &App) -> Result<Today, ApiError> {
     let bytes = app.meter().today(store, &today.day)?;
     (today.bytes_in, today.bytes_out) = (bytes.received, bytes.sent);
     today.waiting = store.open_tasks()?;
-    let mut filter = RunFilter {
-        hidden: true,
-        ..RunFilter::default()
-    };
-    'pages: loop {
-        let page = store.runs(&filter)?;
-        let Some(last) = page.last() else { break };
-        filter.before = Some(last.id);
-        for run in &page {
-            if run.created_at.day_in(&today.time_zone) != today.day {
-                break 'pages;
-            }
+    // No day lasts longer, whatever a zone does with its clocks.
+    let earliest = Timestamp(app.clock().now().0 - LONGEST_DAY_MS);
+    for (created_at, status) in store.runs_since(earliest)? {
+        if created_at.day_in(&today.time_zone) == today.day {
             today.runs += 1;
-            today.runs_done += u64::from(run.row.status == RunStatus::Done);
+            today.runs_done += u64::from(status == RunStatus::Done);
         }
     }
     Ok(today)

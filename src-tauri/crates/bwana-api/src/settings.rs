@@ -36,9 +36,6 @@ pub struct SettingShown {
     pub kind: SettingKind,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// The program must be started again before it holds.
-    #[serde(default)]
-    pub needs_restart: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,8 +204,6 @@ fn one(settings: &Settings, key: &str) -> SettingShown {
             "language" => LANGUAGES.iter().map(|code| (*code).to_owned()).collect(),
             _ => Vec::new(),
         },
-        // An engine counts with the limit it was started with.
-        needs_restart: key == "day_budget",
     }
 }
 

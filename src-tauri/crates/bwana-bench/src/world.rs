@@ -140,10 +140,10 @@ impl World {
             egress: Egress::new(EgressSettings::default())?,
             models: Arc::new(One(Arc::new(provider))),
             redactor: bwana_types::redact::Redactor::new(),
+            day_money: Arc::new(|| None),
             options: Options {
                 artifacts: home.join("artifacts"),
                 unattended: true,
-                day_limit: None,
                 time_zone: String::from("UTC"),
             },
         });

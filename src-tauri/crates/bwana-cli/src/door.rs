@@ -56,11 +56,15 @@ impl Door {
                 Err(error) if error.code == ErrorCode::HomeInUse => error,
                 Err(error) => return Err(error),
             };
-            if let Some(client) = Client::connect(&host.home).await? {
-                return Ok(Self::Owner(client));
-            }
-            if Instant::now() >= deadline {
-                return Err(in_use);
+            let late = Instant::now() >= deadline;
+            match Client::connect(&host.home).await {
+                Ok(Some(client)) => return Ok(Self::Owner(client)),
+                // One that ends just now breaks off what it began to say.
+                Err(error) if late || error.code != ErrorCode::OwnerUnreachable => {
+                    return Err(error);
+                }
+                Ok(None) if late => return Err(in_use),
+                Ok(None) | Err(_) => {}
             }
             tokio::time::sleep(LOCK_LOOK_AGAIN).await;
         }

@@ -1,7 +1,7 @@
 //! What this host brings: the real clock, real randomness, keys from the environment, and a runtime no larger than the
 //! command needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bwana_api::system::{SystemClock, SystemIds};
@@ -42,6 +42,7 @@ pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, A
         _ => false,
     };
     let home = home(args)?;
+    profile_is_there(args, &home)?;
     Ok(HostOptions {
         secrets: Secrets::new(&home, None, redactor.clone()),
         home,
@@ -49,6 +50,22 @@ pub(crate) fn options(args: &Args, redactor: &Redactor) -> Result<HostOptions, A
         ids: Arc::new(SystemIds),
         unattended,
     })
+}
+
+/// A name that is mistyped must not make a profile. Bringing a copy back into one makes it, and says so.
+fn profile_is_there(args: &Args, home: &Path) -> Result<(), ApiError> {
+    let named = std::env::var(bwana_api::PROFILE_VARIABLE).ok();
+    let name = args.profile.clone().or(named).unwrap_or_default();
+    let makes = matches!(args.command, Cli::Restore(_) | Cli::Profiles(_));
+    if name.is_empty() || makes || home.is_dir() {
+        return Ok(());
+    }
+    let message = format!("there is no profile '{name}'");
+    Err(
+        ApiError::new(ErrorCode::UsageNotFound, message).with_hint(format!(
+            "`bwana profiles list` says which there are; `bwana profiles create {name}` makes it."
+        )),
+    )
 }
 
 /// # Errors

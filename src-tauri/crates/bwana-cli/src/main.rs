@@ -41,23 +41,26 @@ use crate::args::{Args, Cli};
 use crate::out::Out;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|wrong| refuse(&wrong));
     let out = Out::new(args.json, args.no_color, args.verbose > 0);
     let redactor = Redactor::new();
     let home = host::home(&args).ok();
     let is_server = matches!(args.command, Cli::Serve(_));
     let kept_in = home.as_deref().filter(|_| is_server);
-    out.start_log(args.verbose, &redactor, kept_in);
+    Out::start_log(args.verbose, &redactor, kept_in);
     report_crashes(&redactor, home.as_deref());
     let work = || {
-        if let Some(ended) = papers(&args.command, &out) {
-            return ended;
-        }
-        let runtime = host::runtime(&args.command)?;
-        let ended = runtime.block_on(run(&args, &out, &redactor));
-        // A prompt may still be read; nobody waits for it.
-        runtime.shutdown_background();
-        ended
+        let ended = match papers(&args.command, &out) {
+            Some(ended) => ended,
+            None => {
+                let runtime = host::runtime(&args.command)?;
+                let ended = runtime.block_on(run(&args, &out, &redactor));
+                // A prompt may still be read; nobody waits for it.
+                runtime.shutdown_background();
+                ended
+            }
+        };
+        ended.and_then(|code| out.whole().map(|()| code))
     };
     // Nothing of ours is used afterwards but what prints.
     let ended = match catch_unwind(AssertUnwindSafe(work)) {
@@ -75,6 +78,19 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(ended as u8)
+}
+
+/// Says what is wrong with the words of a command; asked for help or the version, says that. Scripts are told as of every
+/// other error.
+fn refuse(wrong: &clap::Error) -> ! {
+    if wrong.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = wrong.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.trim_start_matches("error: ");
+        let out = Out::new(true, true, false);
+        out.error_object(&ApiError::new(ErrorCode::UsageInvalid, message));
+    }
+    wrong.exit()
 }
 
 fn redact(redactor: &Redactor, error: &mut ApiError) {

@@ -1,12 +1,12 @@
 //! Where words go. People read stdout; with `--json` stdout carries JSON Lines alone and words go to stderr. A reader that
 //! goes away ends the printing, never the work.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bwana_api::Redactor;
-use bwana_types::error::ApiError;
+use bwana_types::error::{ApiError, ErrorCode};
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ struct State {
     gone: [bool; 2],
     /// A passing line stands on the terminal.
     passing: bool,
+    /// Why what was printed is not whole.
+    cut: Option<std::io::Error>,
 }
 
 #[derive(Clone, Copy)]
@@ -179,12 +181,37 @@ impl Out {
             }
             To::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
         };
-        state.gone[to as usize] = written.is_err();
+        if let Err(error) = written {
+            state.gone[to as usize] = true;
+            // Whoever has read enough goes away; a disk that takes no more is another matter.
+            if matches!(to, To::Stdout) && error.kind() != ErrorKind::BrokenPipe {
+                state.cut = Some(error);
+            }
+        }
+    }
+
+    /// Says so if what was printed is not whole.
+    ///
+    /// # Errors
+    /// Then.
+    pub(crate) fn whole(&self) -> Result<(), ApiError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(why) = &state.cut else { return Ok(()) };
+        let code = match why.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                ErrorCode::StoreFull
+            }
+            _ => ErrorCode::StoreFailed,
+        };
+        let message = format!("what was printed could not be written to its end: {why}");
+        Err(ApiError::new(code, message).with_hint(
+            "What was done stands, and what was printed is cut; make room there and print it again.",
+        ))
     }
 
     /// Messages of the program itself, on stderr: warnings, or more if asked for; and in the data folder `kept_in`, if
     /// one is named.
-    pub(crate) fn start_log(&self, verbose: u8, redactor: &Redactor, kept_in: Option<&Path>) {
+    pub(crate) fn start_log(verbose: u8, redactor: &Redactor, kept_in: Option<&Path>) {
         let kept = kept_in.map(|home| bwana_api::logs::layer(home, redactor));
         let redactor = redactor.clone();
         let level = match verbose {
@@ -196,7 +223,7 @@ impl Out {
         let filter = EnvFilter::try_from_env("BWANA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
         let said = tracing_subscriber::fmt::layer()
             .with_writer(move || redactor.writer(std::io::stderr()))
-            .with_ansi(self.color)
+            .with_ansi(false)
             .without_time()
             .with_target(false)
             .with_filter(filter);

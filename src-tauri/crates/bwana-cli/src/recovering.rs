@@ -73,6 +73,12 @@ async fn look(app: &App, ctx: Ctx, out: &Out) -> Result<Ends, ApiError> {
         "Of the damaged database {} runs and {} entries can be read.",
         found.readable_runs, found.readable_entries
     ));
-    out.line(&out.dim("Bring them back with `bwana recover`; the damaged file is kept."));
+    let next = match (&found.good, found.readable_runs) {
+        (None, 0) => {
+            "There is nothing to bring back here: use a copy kept elsewhere with `bwana restore DIR`."
+        }
+        _ => "Bring them back with `bwana recover`; the damaged file is kept.",
+    };
+    out.line(&out.dim(next));
     Ok(ErrorCode::StoreDamaged.exit_code())
 }

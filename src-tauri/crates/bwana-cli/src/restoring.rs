@@ -122,7 +122,8 @@ async fn undo(host: &HostOptions, out: &Out, preview: bool) -> Result<Ends, ApiE
     closed?;
     out.json(&typed("undo", &answer));
     let since = format!(
-        "{} runs and {} entries that came since {}",
+        "{} runs and {} entries that came since {}, with what they cost; settings, agents and workflows are again as they \
+         were then",
         answer.runs_lost,
         answer.entries_lost,
         answer.made_at.0.to_rfc3339()

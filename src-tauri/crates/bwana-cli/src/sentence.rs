@@ -52,7 +52,8 @@ fn budget(which: BudgetLimit, id: &str) -> String {
         BudgetLimit::StepMoney => ("The money of a step is spent", "bwana budget set USD --run"),
         BudgetLimit::DayMoney => {
             return format!(
-                "Today's money is spent. Raise it with `bwana budget set USD`, then `bwana runs resume {id}`."
+                "Today's money does not cover the next call; nothing is lost. `bwana budget show` says what is left. Raise it \
+                 with `bwana budget set USD`, then `bwana runs resume {id}`."
             );
         }
         BudgetLimit::Tokens => (

@@ -514,9 +514,6 @@ async fn budget(host: &HostOptions, out: &Out, budget: &Budget) -> Result<Ends, 
         "{} ({}): ${} spent, {limit}",
         shown.day, shown.time_zone, shown.spent.0
     ));
-    if shown.needs_restart {
-        out.aside(&out.dim("The program that owns the data folder must be restarted to use this."));
-    }
     if shown.unpriced_calls > 0 {
         out.line(&format!(
             "{} calls had no known price and are not in this sum",

@@ -275,7 +275,13 @@ pub fn save(path: &Path, settings: &Settings) -> Result<()> {
         .and_then(|text| text.parse::<DocumentMut>().ok())
         .unwrap_or_default();
     merge(document.as_table_mut(), new.as_table());
-    write(path, document.to_string().as_bytes()).map_err(|error| internal(error.to_string()))
+    let text = document.to_string();
+    // A value that only reading refuses would leave a file that nothing can change any more.
+    toml_edit::de::from_str::<Settings>(&text).map_err(|error| ConfigError::Value {
+        what: error.message().to_owned(),
+        hint: None,
+    })?;
+    write(path, text.as_bytes()).map_err(|error| internal(error.to_string()))
 }
 
 /// Makes `old` say what `new` says and leaves everything else about it as it is.

@@ -64,8 +64,13 @@ pub struct Deps {
     pub models: Arc<dyn Models>,
     /// Takes known secrets out of what comes in from outside, before it is journaled or shown.
     pub redactor: Redactor,
+    pub day_money: DayMoney,
     pub options: Options,
 }
+
+/// Says the money of a calendar day over all runs; `None`: no limit. Asked anew for every call that costs, because a person
+/// may change it while runs are at work.
+pub type DayMoney = Arc<dyn Fn() -> Option<MicroUsd> + Send + Sync>;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -73,8 +78,6 @@ pub struct Options {
     pub artifacts: PathBuf,
     /// Nobody is there to answer: what needs a person is denied.
     pub unattended: bool,
-    /// Money of a calendar day over all runs.
-    pub day_limit: Option<MicroUsd>,
     /// IANA name of the zone whose calendar days count.
     pub time_zone: String,
 }
@@ -106,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) egress: Egress,
     pub(crate) models: Arc<dyn Models>,
     pub(crate) redactor: Redactor,
+    pub(crate) day_money: DayMoney,
     pub(crate) options: Options,
     pub(crate) gates: Gates,
 }
@@ -117,15 +121,13 @@ struct Live {
 }
 
 impl Shared {
-    /// The day whose budget a batch with reservations counts on.
+    /// The day whose budget a batch with reservations counts on: the clock's. The entries of a run whose last one lies in
+    /// the future stay there until the clock has come up to it, but what they cost is spent now.
     pub(crate) fn day_limit(&self, batch: &[Entry]) -> Option<DayLimit> {
-        let first = batch
-            .iter()
-            .find(|entry| load::reserved(entry) > MicroUsd::ZERO)?;
-        let limit = self.options.day_limit.unwrap_or(MicroUsd(i64::MAX));
-        Some(DayLimit {
-            day: first.at.day_in(&self.options.time_zone),
-            limit,
+        let costs = |entry: &Entry| load::reserved(entry) > MicroUsd::ZERO;
+        batch.iter().any(costs).then(|| DayLimit {
+            day: self.clock.now().day_in(&self.options.time_zone),
+            limit: (self.day_money)().unwrap_or(MicroUsd(i64::MAX)),
         })
     }
 
@@ -145,6 +147,7 @@ impl Engine {
             egress,
             models,
             redactor,
+            day_money,
             options,
         } = deps;
         let shared = Shared {
@@ -155,6 +158,7 @@ impl Engine {
             egress,
             models,
             redactor,
+            day_money,
             options,
             gates: Gates::default(),
         };

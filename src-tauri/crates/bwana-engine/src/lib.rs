@@ -18,7 +18,7 @@ mod run;
 mod terms;
 mod view;
 
-pub use engine::{Deps, Engine, FoundProvider, Models, Options, StartRun, unheard};
+pub use engine::{DayMoney, Deps, Engine, FoundProvider, Models, Options, StartRun, unheard};
 pub use error::EngineError;
 pub use feed::{PartialText, RunEvent, Watch};
 pub use gate::ProviderStanding;

@@ -429,6 +429,15 @@ impl Store {
         self.read(runs::definitions)
     }
 
+    /// When each run began that this data folder has since then, and how it stands; also those that are hidden. A run that
+    /// was made earlier is not among them, a copy of such a run that was made since is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn runs_since(&self, at: Timestamp) -> Result<Vec<(Timestamp, RunStatus)>> {
+        self.read(|db| runs::since(db, at))
+    }
+
     /// How many runs have each status.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! Opening connections: the settings every connection has, making a new file, and recognising one that is not ours, not
 //! whole or too new. What stands in the tables belongs to the modules of the tables.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
@@ -48,13 +50,71 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 }
 
 /// A connection that cannot write, beside any owner or none.
+///
+/// # Errors
+/// [`StoreError::Unwritable`] if it cannot even be looked at, or what is wrong with it.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)
-        .map_err(|error| StoreError::sqlite("opening the database for reading", &error))?;
+    let error = match begun(path.as_os_str(), flags) {
+        Ok(db) => return Ok(db),
+        Err(error) => error,
+    };
+    if !has_no_room(&error) {
+        return Err(StoreError::sqlite(
+            "opening the database for reading",
+            &error,
+        ));
+    }
+    // Reading a log needs an index beside it, for which a full disk or a folder of another's has no room. Without a log,
+    // everything stands in the file itself and nobody is writing to it.
+    let log = beside(path, "-wal");
+    let has_log = fs::metadata(log).is_ok_and(|meta| meta.len() > 0);
+    if !has_log && let Some(address) = unchanging(path) {
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        if let Ok(db) = begun(address.as_ref(), flags) {
+            return Ok(db);
+        }
+    }
+    match StoreError::sqlite("opening the database for reading", &error) {
+        full @ StoreError::Full => Err(full),
+        _ => Err(StoreError::Unwritable {
+            home: path.parent().unwrap_or(path).to_owned(),
+            why: format!("{}: {error}; it may be another person's", path.display()),
+        }),
+    }
+}
+
+/// A connection for reading whose first read has succeeded.
+fn begun(place: &OsStr, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(place, flags)?;
     settings(&db)?;
     db.pragma_update(None, "query_only", true)?;
+    // Whether there is room for the log's index shows here.
+    db.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
     Ok(db)
+}
+
+fn has_no_room(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly, SystemIoFailure};
+    matches!(
+        error.sqlite_error_code(),
+        Some(CannotOpen | PermissionDenied | ReadOnly | SystemIoFailure)
+    )
+}
+
+/// The address of a file that nobody changes while it is open (<https://www.sqlite.org/uri.html>).
+fn unchanging(path: &Path) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let mut address = String::from("file:");
+    for byte in std::path::absolute(path).ok()?.to_str()?.bytes() {
+        if plain(byte) {
+            address.push(char::from(byte));
+        } else {
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address.push_str("?immutable=1");
+    Some(address)
 }
 
 /// A database in memory with the newest format.
@@ -95,7 +155,7 @@ pub(crate) fn fault_points(_db: &mut Connection) -> Result<()> {
 }
 
 /// What holds for every connection: strictness against damaged or hostile files, and no waiting for ever.
-fn settings(db: &Connection) -> Result<()> {
+fn settings(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -249,4 +309,35 @@ pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
 /// locks on it (POSIX locks belong to the process, not to the descriptor).
 pub(crate) fn sync_file(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().write(true).open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nobody_changes_is_found_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plain.db", "a b?c#d%41&mode=rwc", "bäckerei-مخبز.db"] {
+            let path = folder.path().join(name);
+            create(&path, migrate::MIGRATIONS, Timestamp(0)).unwrap();
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let db = begun(unchanging(&path).unwrap().as_ref(), flags).unwrap();
+            assert_eq!(format(&db, migrate::FORMAT).unwrap(), migrate::FORMAT);
+            assert!(
+                !beside(&path, "-shm").exists(),
+                "nothing is written beside it"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_not_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bwana.db");
+        fs::create_dir(&path).unwrap();
+        let error = open_reader(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Unwritable { .. }), "{error:?}");
+        assert!(error.to_string().contains("bwana.db"), "{error}");
+    }
 }

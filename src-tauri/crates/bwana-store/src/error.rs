@@ -174,6 +174,8 @@ impl StoreError {
                 Self::damaged(format!("{what}: {error}"))
             }
             Some(SqliteCode::DiskFull) => Self::Full,
+            // The index of its log is a file too, and did not fit.
+            _ if extended_code(error) == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(SqliteCode::ReadOnly) => Self::ReadOnly,
             // A row that does not have the shape this program writes.
             None if matches!(
@@ -191,6 +193,13 @@ impl StoreError {
                 why: error.to_string(),
             },
         }
+    }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code),
+        _ => None,
     }
 }
 

@@ -54,6 +54,7 @@ fn every_list_and_search_uses_an_index() {
         runs::RUNS_BY_WORKFLOW,
         runs::RUNS_BY_STATUS,
         runs::RUNS_BY_STATUS_AND_WORKFLOW,
+        runs::RUNS_SINCE,
         runs::RUN_BY_TAIL,
         runs::COUNT_BY_STATUS,
         tasks::TASK,

@@ -21,9 +21,11 @@ use crate::home::{self, DATABASE_FILE, beside};
 use crate::lock::OwnerLock;
 use crate::merge::{Backup, NotTaken, Standing, Stands, Told};
 use crate::migrate;
+use crate::readers::in_snapshot;
 use crate::restore;
 use crate::rolling::{self, RollingBackup};
 use crate::store::Store;
+use crate::verify;
 
 /// Where a recovery is prepared: worthless until it has its final name.
 const SCRATCH_DIR: &str = "recover.partial";
@@ -102,13 +104,14 @@ pub fn look(home: &Path) -> Result<Recoverable> {
     }
     let backups = rolling::list_all(home)?;
     let good = newest_good(&backups);
+    let damage = damage(home)?;
     let scratch = Scratch::make(home)?;
     let readable = open_damaged(home, &scratch.0, good.as_ref());
     let (readable_runs, readable_entries) = readable.map_or((0, 0), |readable| {
         (readable.run_count(), readable.entry_count())
     });
     Ok(Recoverable {
-        damage: damage(&path),
+        damage,
         backups,
         good,
         readable_runs,
@@ -124,19 +127,31 @@ pub fn backups_in(home: &Path) -> Result<Vec<RollingBackup>> {
     rolling::list_all(home)
 }
 
-/// What is wrong with the database of a data folder, cheaply: that it cannot be opened at all, or the first thing a check
-/// of its pages finds.
-fn damage(path: &Path) -> Option<String> {
+/// What is wrong with the database of a data folder: the first thing a check of its pages finds, or of what stands in them.
+///
+/// # Errors
+/// If it cannot be looked at. That is no damage: a file of somebody else's or a full disk is mended where it stands.
+fn damage(home: &Path) -> Result<Option<String>> {
     let check = || -> Result<Option<String>> {
-        let db = db::open_reader(path)?;
-        db::format(&db, migrate::FORMAT)?;
-        integrity(&db)
+        let path = home::database(home);
+        let db = db::open_reader(&path)?;
+        if db::format(&db, migrate::FORMAT)? < migrate::FORMAT {
+            return integrity(&db);
+        }
+        let found = integrity(&db)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let report = in_snapshot(&db, |db| verify::verify(db, &mut |_, _| Ok(None)))?;
+        let mut problems = report.problems.into_iter();
+        let found = problems.find(|problem| !problem.kind.is_rebuildable());
+        Ok(found.map(|problem| problem.what))
     };
     match check() {
-        Ok(found) => found,
         // A newer program's database is no damage, and an older one is read.
-        Err(StoreError::Newer { .. }) => None,
-        Err(error) => Some(error.to_string()),
+        Err(StoreError::Newer { .. }) => Ok(None),
+        Err(StoreError::Damaged { what }) => Ok(Some(what)),
+        other => other,
     }
 }
 
@@ -154,8 +169,7 @@ pub fn recover(
 ) -> Result<Recovered> {
     let _lock = OwnerLock::take(home)?;
     restore::finish(home)?;
-    let path = home::database(home);
-    if damage(&path).is_none() {
+    if damage(home)?.is_none() {
         return Err(StoreError::invalid(
             "the database is not damaged, so there is nothing to recover",
         ));
@@ -202,7 +216,16 @@ fn build(
         match open_damaged(home, scratch, recovered.good.as_ref()) {
             Ok(damaged) => salvage(&store, &damaged, zone, still, &mut recovered)?,
             // With a backup there is something; without one, whoever asks must know that there is nothing.
-            Err(error) if recovered.good.is_none() => return Err(error),
+            Err(error) if recovered.good.is_none() => {
+                return Err(StoreError::BackupInvalid {
+                    path: home.join(home::BACKUPS_DIR),
+                    why: format!(
+                        "none in it is whole, and nothing of the database can be read ({error}). Bring back one that is \
+                         kept elsewhere, or begin anew by moving {} away",
+                        home::database(home).display()
+                    ),
+                });
+            }
             Err(error) => tracing::warn!(%error, "nothing of the damaged database can be read"),
         }
     }

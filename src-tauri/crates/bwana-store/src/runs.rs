@@ -486,6 +486,7 @@ pub(crate) const DEFINITIONS_OF_RUNS: &str =
     "SELECT hash FROM blobs WHERE blob_no IN (SELECT definition_no FROM runs)";
 pub(crate) const RUN_BY_TAIL: &str = "SELECT id FROM runs WHERE substr(id, -4) = ?1";
 pub(crate) const FORKS: &str = select_runs!("WHERE r.parent_no = ?1 ORDER BY r.run_no DESC");
+pub(crate) const RUNS_SINCE: &str = "SELECT created_at, status FROM runs WHERE id >= ?1";
 pub(crate) const COUNT_BY_STATUS: &str = "SELECT count(*) FROM runs WHERE status = ?1";
 
 fn run_info(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
@@ -670,6 +671,24 @@ pub(crate) fn unfinished(db: &Connection) -> Result<Vec<RunInfo>> {
         )?;
     }
     found.sort_by_key(|run| (run.created_at, run.id));
+    Ok(found)
+}
+
+pub(crate) fn since(db: &Connection, at: Timestamp) -> Result<Vec<(Timestamp, RunStatus)>> {
+    let mut statement = db.prepare_cached(RUNS_SINCE)?;
+    let rows = statement.query_map([RunId::first_at(at).to_string()], |row| {
+        Ok((Timestamp(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (created_at, status) = row?;
+        let Some(status) = status_of(&status) else {
+            return Err(StoreError::damaged(format!(
+                "a run has the status '{status}'"
+            )));
+        };
+        found.push((created_at, status));
+    }
     Ok(found)
 }
 

@@ -80,6 +80,12 @@ macro_rules! id {
                 Self(uuid)
             }
 
+            /// Not above any id that was made at this time or later.
+            pub fn first_at(at: Timestamp) -> Self {
+                let millis = u64::try_from(at.0).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+            }
+
             /// An id that is a function of its inputs, so that folding the same journal gives the same ids.
             pub fn derived(at: Timestamp, parts: &[&[u8]]) -> Self {
                 Self(derived_uuid(at, parts))

@@ -26,12 +26,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as every JSON answer shows it.
+    /// RFC 3339 in UTC with milliseconds, as every JSON answer shows it. What that cannot say (years beyond 9999) is shown
+    /// as the last moment it can.
     pub fn to_rfc3339(self) -> String {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(time) => format!("{time:.3}"),
-            Err(_) => format!("{}ms", self.0),
-        }
+        let end = if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(end);
+        format!("{time:.3}")
+    }
+
+    /// Whether it is a moment people can write down.
+    pub fn is_speakable(self) -> bool {
+        jiff::Timestamp::from_millisecond(self.0).is_ok()
     }
 
     #[must_use]
@@ -203,6 +212,8 @@ mod tests {
             Timestamp(1_764_072_000_123).to_rfc3339(),
             "2025-11-25T12:00:00.123Z"
         );
+        assert!(Timestamp(i64::MAX).to_rfc3339().starts_with("9999-12-30T"));
+        assert!(!Timestamp(i64::MAX).is_speakable());
     }
 
     #[test]

@@ -11,7 +11,7 @@ import { nearHit, plain } from '../../lib/snippet';
 import type { Shortcut, ShortcutRegistry } from '../../lib/shortcuts';
 import { markOf, wordKeyOf } from '../../lib/status';
 import { aboutOf, questionOf } from '../../features/shared/words';
-import { SECTIONS } from '../../features/settings/sections';
+import { FINDABLE, SECTIONS } from '../../features/settings/sections';
 import { HELP_PLACE, PLACES, SETTINGS_PLACE, type NavPlace } from '../navigation';
 
 export const GROUPS = [
@@ -108,18 +108,36 @@ export function placeItems(shortcuts: Pick<ShortcutRegistry, 'caps'>, decides: b
     icon,
     do: { go: route },
   });
+  const sections = SECTIONS.filter((section) => decides || !section.decides);
   return [
     ...[...PLACES.flat(), SETTINGS_PLACE].map(place),
     { ...place(HELP_PLACE), also: t('help.title') },
-    ...SECTIONS.filter((section) => decides || !section.decides).map(({ id, label }): Item => ({
+    ...sections.map(({ id, label, words }): Item => ({
       id: `go:settings/${id}`,
       group: 'go',
       label: t(label),
+      about: t(words),
       detail: t('nav.settings'),
       icon: 'settings',
       typedOnly: true,
       do: { go: { name: 'settings', section: id } },
     })),
+    ...FINDABLE.flatMap(({ section, label, words }): Item[] => {
+      const lies = sections.find(({ id }) => id === section);
+      if (!lies) return [];
+      return [
+        {
+          id: `go:settings/${section}/${label}`,
+          group: 'go',
+          label: t(label),
+          ...(words ? { about: words.map((one) => t(one)).join(' ') } : {}),
+          detail: `${t('nav.settings')} · ${t(lies.label)}`,
+          icon: 'settings',
+          typedOnly: true,
+          do: { go: { name: 'settings', section } },
+        },
+      ];
+    }),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { JournalRecord } from '../../bindings/types';
 import { keepSame } from '../../lib/same';
 import { buildChat, standsOf, targetOf, type ChatItem } from './chat';
 import { Journal } from './journal';
-import { editable, inspect } from './inspect';
+import { editable, endOf, inspect } from './inspect';
 import { stepAt } from './path';
 import { wholeWords } from './view.svelte';
 
@@ -394,4 +394,37 @@ describe('small rules', () => {
     expect(stepAt(lines, 'ab/r2')?.step.path).toBe('ab');
     expect(stepAt(lines, 'c')).toBeUndefined();
   });
+});
+
+it('counts what a file holds, not what the tool said of it', () => {
+  const write = { type: 'tool_call', id: 'w', name: 'file.write', args: '{"path":"a.md","content":"Größe"}' };
+  const records = journal(
+    created,
+    thinks('s/r1', 'ops'),
+    answers('s/r1', 2, write, asks('https://ice.example')),
+    uses('s/r1', 'ops', 2, 0, 'file.write'),
+    { kind: 'call_finished', body: { call: 4, result: { kind: 'tool', content: 'Written.' } }, path: 's/r1' },
+    uses('s/r1', 'ops', 2, 1),
+    { kind: 'call_finished', body: { call: 6, result: { kind: 'tool', content: 'abc' } }, path: 's/r1' },
+  );
+  const [lines] = buildChat(records).flatMap((item) =>
+    item.kind === 'turn' ? item.parts.flatMap((part) => (part.kind === 'tools' ? [part.calls] : [])) : [],
+  );
+  expect(lines?.map(({ bytes }) => bytes)).toEqual([7, 3]);
+});
+
+it('says of the beginning of a call what became of it', () => {
+  const records = journal(
+    created,
+    thinks('s/r1', 'ops'),
+    thinks('s/r1', 'sales'),
+    answers('s/r1', 2, text('Done.')),
+  );
+  const at = (seq: number) => records[seq - 1];
+  const state = (seq: number) => {
+    const record = at(seq);
+    return record && inspect(record, at, endOf(seq, records)).state;
+  };
+  expect([state(2), state(3)]).toEqual(['done', 'run']);
+  expect(inspect(records[2] as JournalRecord, at, 'unknown').state).toBeUndefined();
 });

@@ -28,8 +28,8 @@ export interface ToolLine {
   state: ToolState;
   effect?: EffectClass;
   elapsedMs?: number;
-  /** Absent when the result was cut on its way here. */
-  bytes?: number;
+  /** Absent when what they count was cut on its way here. */
+  bytes?: number | undefined;
   attempts: number;
 }
 
@@ -139,6 +139,8 @@ interface Facts {
 const encoder = new TextEncoder();
 const TARGET_CHARS = 160;
 /** Arguments that say what a call is about, the most telling first. */
+/** The tool that writes a file. */
+const WRITES = 'file.write';
 const TELLING = ['url', 'to', 'query', 'q', 'path', 'file', 'command', 'name', 'id'];
 
 /** @param records in order of `seq`, each once */
@@ -464,7 +466,7 @@ function toolLine(
     const { result } = used.finished.body;
     line.state = result.kind === 'tool' && result.is_error ? 'bad' : 'done';
     if (intent) line.elapsedMs = used.finished.at_ms - intent.at_ms;
-    if (result.kind === 'tool' && !isCut(used.finished)) line.bytes = encoder.encode(result.content).length;
+    if (result.kind === 'tool') line.bytes = bytesOf(part, result.content, isCut(used.finished));
   } else if (used) line.state = used.uncertain ? 'uncertain' : used.open ? 'running' : 'failed';
   else if (known.assessed?.body.verdict.kind === 'refuse') line.state = 'refused';
   else if (known.task !== undefined) {
@@ -514,16 +516,25 @@ function isCut(record: JournalRecord): boolean {
   return record.cut === true;
 }
 
+/** Of a file that is written, what stands in it; of anything else, what came back. */
+function bytesOf(part: { name: string; args: string }, answer: string, cut: boolean): number | undefined {
+  const text = part.name === WRITES ? argsOf(part.args)?.['content'] : cut ? undefined : answer;
+  return typeof text === 'string' ? encoder.encode(text).length : undefined;
+}
+
+function argsOf(args: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(args);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The argument a person would name, shortened; empty when there is none. */
 export function targetOf(args: string): string {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(args);
-  } catch {
-    return '';
-  }
-  if (typeof parsed !== 'object' || parsed === null) return '';
-  const values = parsed as Record<string, unknown>;
+  const values = argsOf(args);
+  if (!values) return '';
   const keys = [...TELLING.filter((key) => key in values), ...Object.keys(values)];
   for (const key of keys) {
     const value = values[key];

@@ -46,6 +46,11 @@ export class EventTable {
     this.#run = run;
   }
 
+  /** The engine cannot read the filter: asking again changes nothing. */
+  get misread(): boolean {
+    return this.#asked !== '' && this.error?.code === 'usage.invalid';
+  }
+
   get atEnd(): boolean {
     return this.#atEnd;
   }

@@ -20,14 +20,21 @@ export interface Inspected {
   state?: 'done' | 'fail' | 'run' | 'need';
 }
 
+const ENDS: readonly string[] = ['call_finished', 'call_failed', 'call_uncertain', 'call_interrupted'];
 const MICRO_PER_USD = 1_000_000;
 
-export function inspect(record: JournalRecord, at: (seq: number) => JournalRecord | undefined): Inspected {
+/** @param end what became of a call, where the record is its beginning */
+export function inspect(
+  record: JournalRecord,
+  at: (seq: number) => JournalRecord | undefined,
+  end?: JournalRecord | 'unknown',
+): Inspected {
   const out: Inspected = {};
   switch (record.kind) {
     case 'call_intended':
-      out.state = 'run';
       ofIntent(record.seq, at, out, record);
+      if (end === undefined) out.state = 'run';
+      else if (end !== 'unknown') out.state = inspect(end, at).state;
       break;
     case 'call_retried':
     case 'call_interrupted':
@@ -92,6 +99,11 @@ export function inspect(record: JournalRecord, at: (seq: number) => JournalRecor
   }
   if (out.why === '') delete out.why;
   return out;
+}
+
+/** The last that is told of a call that began with `seq`. */
+export function endOf(seq: number, records: readonly JournalRecord[]): JournalRecord | undefined {
+  return records.findLast(({ kind, body }) => ENDS.includes(kind) && 'call' in body && body.call === seq);
 }
 
 /** The entry that began what this one tells of: the intent of its call, the question it answers. */

@@ -224,6 +224,8 @@ export class RunView {
 
   /** True when the words have arrived; they then stand among the queued ones. */
   async say(text: string, when: When): Promise<boolean> {
+    // Another act is under way, and nothing would be sent: the words stay.
+    if (this.busy || !this.shown) return false;
     await this.#act('say', 'run.say', { run: this.id, text, when });
     this.#busy = undefined;
     if (this.refused) return false;

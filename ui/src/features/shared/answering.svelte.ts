@@ -7,7 +7,7 @@ import { RequestError } from '../../platform/platform';
 import type { Session } from '../../state/session.svelte';
 import { decided } from './deck.svelte';
 import { ARMED_MS, hear, type Held } from './press';
-import { editOf, fieldsOf, offersOf, termsOf, type EditField } from './task';
+import { editOf, fieldsOf, offersOf, parsed, termsOf, type EditField } from './task';
 
 export type Act = 'allow' | 'more' | 'edit' | 'deny' | 'answer' | 'happened' | 'again' | 'give_up';
 export type Mode = 'ask' | 'edit' | 'deny';
@@ -25,6 +25,8 @@ export class Answering {
   reason = $state('');
   answer = $state('');
   fields = $state<EditField[]>([]);
+  /** The arguments the fields were made of. */
+  #editing = $state.raw<string>();
   /** Names of fields that are not JSON. */
   wrong = $state.raw<readonly string[]>([]);
   #chosen = $state.raw<ScopeOffer>();
@@ -89,10 +91,55 @@ export class Answering {
     if (this.busy !== undefined) return;
     this.disarm();
     const { ask } = this.task;
-    if (mode === 'edit' && 'args' in ask) this.fields = fieldsOf(ask.args);
+    // What was changed before stays, unless it was about other arguments.
+    if (mode === 'edit' && 'args' in ask && this.#editing !== ask.args) this.#fill(ask.args);
     this.wrong = [];
     this.never = undefined;
     this.mode = mode;
+  }
+
+  /** The person has changed arguments and not sent them. */
+  readonly edited = $derived.by(() => {
+    const { ask } = this.#task();
+    if (!('args' in ask) || this.#editing !== ask.args) return false;
+    const made = fieldsOf(ask.args);
+    return this.fields.some(({ text }, index) => text !== made[index]?.text);
+  });
+
+  /** What is typed and not sent: changed arguments, an answer, a reason. */
+  readonly unsent = $derived.by(() => {
+    if (this.busy !== undefined) return '';
+    if (this.edited) return this.fields.map(({ name, text }) => `${name}: ${text}`).join('\n');
+    return this.answer.trim() || (this.mode === 'deny' ? this.reason.trim() : '');
+  });
+
+  /** The changed arguments as a draft keeps them; empty where nothing is changed. */
+  get kept(): string {
+    if (!this.edited) return '';
+    return JSON.stringify({ args: this.#editing, texts: this.fields.map(({ text }) => text) });
+  }
+
+  /** Takes changes from a draft, if they are about these arguments. */
+  restore(kept: string): void {
+    const { ask } = this.task;
+    if (!('args' in ask) || this.#editing !== undefined) return;
+    const { args, texts } = (parsed(kept) ?? {}) as { args?: unknown; texts?: unknown[] };
+    if (args !== ask.args || !Array.isArray(texts)) return;
+    this.#fill(ask.args);
+    this.fields = this.fields.map((field, index) => ({ ...field, text: String(texts[index] ?? field.text) }));
+  }
+
+  /** Back to the arguments as they were asked about. */
+  startOver(): void {
+    const { ask } = this.task;
+    this.disarm();
+    this.wrong = [];
+    if ('args' in ask) this.#fill(ask.args);
+  }
+
+  #fill(args: string): void {
+    this.#editing = args;
+    this.fields = fieldsOf(args);
   }
 
   /** Keys open a form by the same rule by which they decide. */

@@ -200,7 +200,8 @@ export function oldestFirst(a: TaskShown, b: TaskShown): number {
 
 /** Whole seconds: nobody waits in tenths. */
 export function waitedMs(task: Pick<TaskShown, 'opened_at'>, now: number): number {
-  return Math.max(0, Math.round((now - Date.parse(task.opened_at)) / 1000) * 1000);
+  // Less than a second is no time to read.
+  return Math.max(1000, Math.round((now - Date.parse(task.opened_at)) / 1000) * 1000);
 }
 
 export function lastDecidedFirst(a: TaskShown, b: TaskShown): number {

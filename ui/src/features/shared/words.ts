@@ -111,6 +111,7 @@ const ERRORS: Readonly<Record<string, PlainKey>> = {
   'policy.denied': 'task.policy_denied',
   'policy.not_yours': 'task.in_app',
   connection_lost: 'task.lost',
+  not_sent: 'link.not_sent',
 };
 
 export function refusalOf(code: string): string {

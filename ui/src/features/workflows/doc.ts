@@ -150,7 +150,8 @@ function stopOf(value: unknown): StopCondition | undefined {
     return inside && { not: inside };
   }
   const fits =
-    (FIGURES.includes(key) && typeof held === 'number') ||
+    // A figure that is typed at this moment may be none yet.
+    (FIGURES.includes(key) && ['number', 'string'].includes(typeof held)) ||
     (WORDS.includes(key) && typeof held === 'string') ||
     (key === 'no_progress' && typeof held === 'boolean');
   return fits ? (value as StopCondition) : undefined;
@@ -202,6 +203,8 @@ export function rawAt(doc: FlowDoc, path: Path): string {
 export function sourceAt(doc: FlowDoc, path: Path): string {
   const node = nodeAt(doc.root, path);
   if (!node || (node.kind === 'scalar' && node.style === 'empty')) return '';
+  // What is no map yet is kept as words.
+  if (node.kind === 'scalar' && typeof node.value === 'string') return node.value;
   const source = doc.text.slice(node.from, node.to);
   if (node.kind === 'scalar' || node.flow) return source;
   return source.replaceAll(`\n${' '.repeat(node.indent)}`, '\n');

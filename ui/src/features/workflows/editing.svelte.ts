@@ -1,7 +1,8 @@
 // One workflow's file while it is being edited: the text, its draft, the check that runs behind the typing, and its way to
 // the engine. What does not belong here: how any of it is drawn.
-import type { Draft, ExportedText, ImportReport, Validation, WorkflowShown } from '../../bindings/types';
+import type { ExportedText, ImportReport, Validation, WorkflowShown } from '../../bindings/types';
 import { RequestError, type Platform } from '../../platform/platform';
+import { DraftPlace } from '../../state/draft';
 import {
   BUILTIN,
   bytesOf,
@@ -14,6 +15,7 @@ import {
 } from './file';
 import { changedEnd, History, type Moment } from './history';
 import { readFlow } from './doc';
+import { misfitsOf } from './forms';
 
 const DRAFT_MS = 300;
 const CHECK_MS = 300;
@@ -48,8 +50,11 @@ export class Editing {
   conflict = $state.raw<Conflict>();
   /** Another version was saved meanwhile. */
   behind = $state(false);
+  /** It began with words of an earlier time. */
+  resumed = $state(false);
   readonly #options: Options;
   readonly #platform: Platform;
+  readonly #drafts: DraftPlace;
   /** The number of the step that is looked at, the same in the outline and in the text; empty: the workflow itself. */
   place = $state('1');
   #text = $state('');
@@ -69,6 +74,7 @@ export class Editing {
     this.#options = options;
     this.#platform = options.platform;
     this.id = options.id;
+    this.#drafts = new DraftPlace(options.platform, this.#place);
   }
 
   get text(): string {
@@ -79,6 +85,9 @@ export class Editing {
   readonly canRedo = $derived(this.#moments >= 0 && this.#history.canRedo);
   /** The text as steps, or why it cannot be drawn as such. */
   readonly flow = $derived(readFlow(this.#text));
+
+  /** What stands in it and cannot be read as what it has to be. */
+  readonly misfits = $derived('trouble' in this.flow ? [] : misfitsOf(this.flow));
 
   /** One that comes with the program stays: a copy is edited. */
   readonly isCopy = $derived(this.shown?.source === BUILTIN);
@@ -99,7 +108,7 @@ export class Editing {
     // A copy and a new one can be saved as they are.
     const isOther = this.changed || this.isCopy || this.id === undefined;
     const refused = this.validation && !(this.validation.valid && this.target !== undefined);
-    return this.loaded && isOther && !this.tooLong && !refused;
+    return this.loaded && isOther && !this.tooLong && !refused && this.misfits.length === 0;
   }
 
   async open(): Promise<void> {
@@ -109,6 +118,7 @@ export class Editing {
       if (this.#closed) return;
       this.#base = base;
       this.#text = draft?.text ?? base;
+      this.resumed = draft !== undefined && draft.text !== base;
       this.#history = new History({ text: this.#text, place: this.place });
       this.#moments += 1;
       // A draft that began with an older version is compared with that one when it is saved.
@@ -173,14 +183,19 @@ export class Editing {
     }
   }
 
-  /** Takes the version there is now, and drops what was typed. */
+  /** Takes the version there is now. What was typed is one step back. */
   async reload(): Promise<void> {
     this.conflict = undefined;
-    this.behind = false;
-    this.loaded = false;
-    this.#text = this.#base;
-    await this.#keep();
-    await this.open();
+    try {
+      const base = await this.#read();
+      if (this.#closed) return;
+      this.#hash = this.shown?.hash ?? '';
+      this.#base = base;
+      this.behind = false;
+      this.discard();
+    } catch (error) {
+      if (!this.#closed) this.refused = RequestError.from(error);
+    }
   }
 
   /** The id it is saved under; nothing when it was not saved. `anyway`: the question about a conflict was answered. */
@@ -211,6 +226,7 @@ export class Editing {
   }
 
   discard(): void {
+    this.resumed = false;
     this.#history.push({ text: this.#base, place: this.place }, '', Date.now());
     this.#moments += 1;
     this.#text = this.#base;
@@ -225,13 +241,17 @@ export class Editing {
 
   /** The page goes, and a request may no longer leave it: what the engine may not hear of waits in this window. */
   leave(): void {
-    if (this.#draftTimer === undefined) return;
+    // What is too long for the engine is in no draft at all.
+    const tooLong = this.draftTooLong && this.changed;
+    if (this.#draftTimer === undefined && !tooLong) return;
+    clearTimeout(this.#draftTimer);
+    this.#draftTimer = undefined;
     try {
       sessionStorage.setItem(this.#waiting, writeDraft(this.#hash, this.#text));
     } catch {
       // The draft of a moment ago is there.
     }
-    this.flush();
+    if (!tooLong) this.#drafts.keepNow(this.#kept);
   }
 
   checkAgain(): void {
@@ -243,6 +263,7 @@ export class Editing {
     this.flush();
     this.#closed = true;
     clearTimeout(this.#checkTimer);
+    this.#drafts.close();
   }
 
   async #read(): Promise<string> {
@@ -256,19 +277,14 @@ export class Editing {
   }
 
   async #draft(): Promise<{ hash: string; text: string } | undefined> {
+    const kept = await this.#drafts.open();
     const waiting = sessionStorage.getItem(this.#waiting);
     if (waiting !== null) {
       sessionStorage.removeItem(this.#waiting);
       this.#draftTimer = setTimeout(() => void this.#keep(), DRAFT_MS);
       return readDraft(waiting);
     }
-    try {
-      const { value } = await this.#platform.rpc<Draft>('drafts.get', { place: this.#place });
-      return readDraft(value.text);
-    } catch {
-      // Without a draft it begins with what is saved.
-      return undefined;
-    }
+    return readDraft(kept);
   }
 
   async #conflictOf(target: string): Promise<Conflict | undefined> {
@@ -325,9 +341,13 @@ export class Editing {
     clearTimeout(this.#draftTimer);
     this.#draftTimer = undefined;
     if (this.draftTooLong && this.changed) return;
-    const text = this.#text === this.#base ? '' : writeDraft(this.#hash, this.#text);
     // A draft that is not kept is missed only if the window goes as well.
-    await this.#platform.rpc('drafts.set', { place: this.#place, text }).catch(() => undefined);
+    await this.#drafts.keep(this.#kept);
+  }
+
+  /** What is kept of it: nothing of what is saved. */
+  get #kept(): string {
+    return this.#text === this.#base ? '' : writeDraft(this.#hash, this.#text);
   }
 
   get #waiting(): string {

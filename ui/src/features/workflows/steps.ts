@@ -4,6 +4,7 @@ import type { StepFile } from '../../bindings/types';
 import { parseYaml, nodeAt, YamlError, type Path } from '../../lib/yaml';
 import { insertItem, moveItem, pieceOf, removeItem, setIn } from '../../lib/yaml-edit';
 import { Lines, Raw } from '../../lib/yaml-write';
+import { plainValue } from '../../lib/yaml-scalars';
 import { fileAt, pathOf, readFlow, stepIn, type At, type FlowDoc } from './doc';
 import type { Step } from './outline';
 
@@ -176,8 +177,9 @@ export const taskToFile = (shown: string): string | undefined =>
   shown === '' ? undefined : shown.includes('\n') ? `${shown}\n` : shown;
 export const taskToShow = (task: string): string => task.replace(/\n$/, '');
 
-/** A figure as it was typed. */
-export const typed = (value: string): Raw => new Raw(value);
+/** A figure as it was typed; what is none, as words. */
+export const typed = (value: string): Raw | string =>
+  typeof plainValue(value) === 'number' ? new Raw(value) : value;
 
 /** What a person wrote as the value of a key: a map, in YAML or JSON. Nothing for anything else. */
 export function mapTyped(source: string): Lines | undefined {

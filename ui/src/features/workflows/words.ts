@@ -1,8 +1,9 @@
 // How workflows and their steps are said: the words for patterns, conditions, limits and places in a file.
 import type { IssueShown, Limits, StopCondition, WorkflowLine } from '../../bindings/types';
 import { agentName, stepName, workflowName } from '../../i18n/builtin';
-import { format, t } from '../../i18n/i18n.svelte';
+import { format, t, tCode } from '../../i18n/i18n.svelte';
 import { durationMs, type Step } from './outline';
+import type { Editing } from './editing.svelte';
 import { placesOf } from './file';
 
 type NameOf = (agent: string) => string;
@@ -76,10 +77,23 @@ function timeOf(duration: string): string {
   return ms === undefined ? duration : format().duration(ms);
 }
 
-/** Where in the file a complaint is, as people count; keys stand as they are written there. */
+/** The code of what a field cannot read. */
+export const MISFIT = 'misfit';
+
+/** What is wrong with a file that is being edited: what the check said, and what its own fields cannot read. */
+export function issuesOf({ checked, misfits }: Pick<Editing, 'checked' | 'misfits'>): IssueShown[] {
+  const own = misfits.map(({ path, line, wrong }): IssueShown => {
+    const reason = t(wrong);
+    return { severity: 'error', code: MISFIT, document: 1, path, line, reason, text: reason };
+  });
+  const said = new Set(own.map(({ path }) => path));
+  return [...own, ...(checked?.validation.issues ?? []).filter(({ path }) => !said.has(path))];
+}
+
+/** Where in the file a complaint is, as people count, in their words; a key that has none stands as it is written there. */
 export function whereOf(issue: Pick<IssueShown, 'document' | 'path'>): string[] {
   const places = placesOf(issue.path ?? '').map((place) => {
-    if (place.kind === 'key') return place.key;
+    if (place.kind === 'key') return tCode(`flows.place.key.${place.key}`) ?? place.key;
     return t(`flows.place.${place.kind}`, { n: place.n });
   });
   return issue.document > 1 ? [t('flows.place.document', { n: issue.document }), ...places] : places;

@@ -16,6 +16,7 @@ pub(crate) struct Home {
     folder: TempDir,
     pub(crate) model: ModelServer,
     host: HostOptions,
+    clock: Arc<ManualClock>,
 }
 
 /// Two steps, one agent of the file's own.
@@ -42,10 +43,11 @@ impl Home {
         let folder = TempDir::new().unwrap();
         let model = Options::scripted(script).start().unwrap();
         let home = folder.path().join("home");
+        let clock = Arc::new(ManualClock::default());
         let host = HostOptions {
             secrets: Secrets::new(&home, None, Redactor::new()),
             home,
-            clock: Arc::new(ManualClock::default()),
+            clock: clock.clone(),
             ids: Arc::new(SeededIds::new(7)),
             unattended: false,
         };
@@ -53,6 +55,7 @@ impl Home {
             folder,
             model,
             host,
+            clock,
         };
         std::fs::create_dir_all(home.path()).unwrap();
         let settings = format!(
@@ -73,6 +76,11 @@ impl Home {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Lets so many hours go by.
+    pub(crate) fn pass_hours(&self, hours: i64) {
+        self.clock.advance_ms(hours * 3_600_000);
     }
 
     pub(crate) fn host(&self) -> HostOptions {

@@ -1,7 +1,7 @@
 //! A run as a document, and back; documents that are not what they seem.
 
 use bwana_api::command::{
-    Backup, RunExport, RunFork, RunImport, RunList, RunReplay, RunResume, Verify,
+    Backup, RunExport, RunFork, RunImport, RunList, RunReplay, RunResume, UsageToday, Verify,
 };
 use bwana_api::data::{BackupRequest, restore};
 use bwana_api::definitions::Nothing;
@@ -51,6 +51,24 @@ async fn a_finished_run_comes_back_as_it_was_under_a_name_of_its_own() {
     assert_eq!((&copy.result, &copy.steps), (&before.result, &before.steps));
     assert!(call::<RunReplay>(&app, by(copy.id)).await.unwrap().same);
     assert!(call::<Verify>(&app, Nothing {}).await.unwrap().sound);
+    app.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_old_run_that_is_taken_in_today_is_not_of_today_and_hides_none_that_is() {
+    let home = Home::new();
+    let app = home.open(Mode::Drive);
+    let old = start(&app, PLAIN).await;
+    settle(&app, old.run).await;
+    let document = exported(&app, old.run).await;
+    home.pass_hours(72);
+    for _ in 0..2 {
+        let today = start(&app, PLAIN).await;
+        settle(&app, today.run).await;
+    }
+    import(&home, &app, &document).await.unwrap();
+    let today = call::<UsageToday>(&app, Nothing {}).await.unwrap();
+    assert_eq!((today.runs, today.runs_done), (2, 2));
     app.close().await.unwrap();
 }
 

@@ -1,13 +1,14 @@
 //! Runs from start to end through the table.
 
+use bwana_api::budget::SetRequest;
 use bwana_api::command::{
-    Ask, BudgetRaise, RunEvents, RunFork, RunList, RunPause, RunReplay, RunResume, RunShow,
-    RunStart, Verify,
+    Ask, BudgetRaise, BudgetSet, RunEvents, RunFork, RunList, RunPause, RunReplay, RunResume,
+    RunShow, RunStart, Verify,
 };
 use bwana_api::definitions::Nothing;
 use bwana_api::events::EventsRequest;
 use bwana_api::runs::{
-    AskRequest, EditFile, ForkRequest, ListRequest, ResumeRequest, StartOptions,
+    Approve, AskRequest, EditFile, ForkRequest, ListRequest, ResumeRequest, StartOptions,
 };
 use bwana_api::{Caller, Ctx, Event, Events, Mode};
 use bwana_types::error::ErrorCode;
@@ -247,5 +248,24 @@ async fn a_day_without_money_left_pauses_the_run_and_loses_nothing() {
         shown.stop_reason
     );
     assert_eq!(home.model.counts().requests, 0);
+
+    // A new limit holds from the next call on, in the engine that is at work; so does one that is written by hand.
+    let limit = |usd: &str| SetRequest {
+        day_usd: Some(usd.to_owned()),
+    };
+    call::<BudgetSet>(&app, limit("900000")).await.unwrap();
+    let again = ResumeRequest {
+        run: started.run.to_string(),
+        approve: Approve::Ask,
+    };
+    call::<RunResume>(&app, again).await.unwrap();
+    let shown = settle(&app, started.run).await;
+    assert_eq!(shown.status, RunStatus::Done, "{shown:?}");
+    call::<BudgetSet>(&app, limit("0.0001")).await.unwrap();
+    let started = start(&app, PLAIN).await;
+    assert_eq!(settle(&app, started.run).await.status, RunStatus::Paused);
+    home.file("settings.toml", &dear.replace("0.0001", "800000"));
+    let started = start(&app, PLAIN).await;
+    assert_eq!(settle(&app, started.run).await.status, RunStatus::Done);
     app.close().await.unwrap();
 }

@@ -421,7 +421,88 @@ fn usage_that_is_wrong_exits_2() {
         let output = bwana.run(words(line));
         assert_eq!(output.code(), Some(2), "{output}");
         assert!(!output.stderr.is_empty(), "{output}");
+        // A script that asked for objects is told in one.
+        let objects = bwana.run(words(&format!("--json {line}"))).expect_code(2);
+        assert_eq!(objects.last()["type"], "error", "{objects}");
     }
+    let help = bwana.run(words("--json --help")).expect_code(0);
+    assert!(!help.to_string().contains("\"type\""), "{help}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_printed_where_there_is_no_room_is_not_said_to_be_whole() {
+    let stage = Stage::new();
+    stage.run_file(NOTES, "--json").expect_code(0);
+    for line in ["runs list", "runs list --json", "completions bash"] {
+        let mut command = stage.bwana.command(words(line));
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{line}: {said}");
+        assert!(
+            said.contains("could not be written to its end"),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_has_no_end_is_not_read_as_a_run() {
+    let stage = Stage::new();
+    for device in ["/dev/zero", "/"] {
+        let output = stage.bwana.run(["runs", "import", device, "--json"]);
+        check(output, 2, "usage.invalid", "it is no file", "");
+    }
+}
+
+#[test]
+fn a_profile_nobody_made_is_not_made_by_a_typing_error() {
+    let bwana = bwana();
+    for line in ["runs list", "ask hi", "serve", "doctor"] {
+        let output = bwana.run(words(&format!("--profile typo {line} --json")));
+        check(
+            output,
+            2,
+            "usage.not_found",
+            "'typo'",
+            "bwana profiles create typo",
+        );
+    }
+    assert!(!bwana.home().join("profiles").exists());
+    bwana.run(words("profiles create typo")).expect_code(0);
+    bwana.run(words("--profile typo runs list")).expect_code(0);
+}
+
+/// On a terminal of its own, with colours, as people see it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_is_spoken_to_without_a_complaint() {
+    let stage = Stage::new();
+    stage.run_file(NOTES, "--json").expect_code(0);
+    let program = stage.bwana.command([""; 0]);
+    let program = program.get_program().to_str().unwrap();
+    let line = format!("{program} runs list");
+    let mut command = std::process::Command::new("script");
+    let home = stage.bwana.home();
+    let output = command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env("BWANA_HOME", home)
+        .env_remove("NO_COLOR")
+        .stdin(std::process::Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: a terminal\n  because: script is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("notes") && said.contains('\x1b'), "{said}");
+    assert!(
+        !said.contains("tracing") && !said.contains("panicked"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -143,10 +143,10 @@ fn open(
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(One(Arc::clone(model))),
         redactor: bwana_types::redact::Redactor::new(),
+        day_money: Arc::new(move || day_limit),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended,
-            day_limit,
             time_zone: String::from("Africa/Nairobi"),
         },
     };

@@ -92,10 +92,10 @@ pub(crate) fn open(
         egress: Egress::new(EgressSettings::default()).unwrap(),
         models: Arc::new(SimModels(Arc::clone(world))),
         redactor: bwana_types::redact::Redactor::new(),
+        day_money: Arc::new(move || day_limit),
         options: Options {
             artifacts: home.join("artifacts"),
             unattended,
-            day_limit,
             time_zone: String::from("Africa/Nairobi"),
         },
     });

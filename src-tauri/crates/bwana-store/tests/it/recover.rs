@@ -269,3 +269,26 @@ fn a_run_that_does_not_fold_is_left_out_and_said() {
     assert_eq!(store.runs(&RunFilter::default()).unwrap().len(), 2);
     block_on(store.append(append(run_id(1), 52, [message("goes on")]))).unwrap();
 }
+
+#[test]
+fn what_cannot_be_looked_at_is_not_replaced() {
+    let home = lived();
+    let path = home.path().join("bwana.db");
+    let whole = fs::read(&path).unwrap();
+    // Nobody can open a folder as a database, not even whoever may do everything.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let refused = look_at_damage(home.path()).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Unwritable { .. }),
+        "{refused:?}"
+    );
+    let refused = recover_in(home.path(), RecoverFrom::Salvage).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Unwritable { .. }),
+        "{refused:?}"
+    );
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, whole).unwrap();
+    assert_eq!(look_at_damage(home.path()).unwrap().damage, None);
+}
