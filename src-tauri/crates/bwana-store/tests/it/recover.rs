@@ -202,7 +202,10 @@ fn a_file_in_which_nothing_can_be_read_is_replaced_by_the_backup_and_by_nothing_
             "{refused}"
         );
         let refused = recover_in(copy.path(), RecoverFrom::Salvage).unwrap_err();
-        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+        assert!(
+            matches!(refused, StoreError::BackupInvalid { .. }),
+            "{refused}"
+        );
         assert_eq!(fs::read(copy.path().join("bwana.db")).unwrap(), broken);
         assert!(!copy.path().join("recover.partial").exists());
     }
