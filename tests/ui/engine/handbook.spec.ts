@@ -61,7 +61,7 @@ async function lookedInto(page: Page) {
     .getByRole('button', { name: /Look into it/ })
     .first()
     .click();
-  await expect(page.getByRole('dialog').getByText('here already')).toBeVisible();
+  await expect(page.getByRole('dialog').getByText('are here already')).toBeVisible();
   await expect(page.getByText('Everything is copied and checked')).toBeHidden();
 }
 
